@@ -1,0 +1,542 @@
+"""What a run is: frozen, typed values, each checked when it is made. Standard library only.
+
+The dotted names in error messages (`optimizer.learning_rate`) are the names a user types on the
+command line and finds again as MLflow params.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+NUM_CLASSES = 10
+IMAGE_SHAPE = (32, 32, 3)
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+
+TRAIN_IMAGES = {"cifar10": 50_000, "sample": 2_000}
+"""How many images each data set has before validation images are held out."""
+
+
+class ConfigError(ValueError):
+    """A value of the user's that cannot be used.
+
+    Carries the dotted `key`, the `value` that came in and what was `expected`; `hint` says how to mend it.
+    """
+
+    def __init__(self, key: str, value: object, expected: str, hint: str = "") -> None:
+        self.key, self.value, self.expected, self.hint = key, value, expected, hint
+        super().__init__(f"{key}={_shown(value)}: expected {expected}" + (f". {hint}" if hint else ""))
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# --- fields: a default and the rule that its value has to meet ---------------------------------
+
+Rule = Callable[[str, Any], Any]
+"""Takes the dotted key and the value that came in; returns the value to keep or raises ConfigError."""
+
+
+def _bounds(at_least: float | None, above: float | None, at_most: float | None, below: float | None) -> str:
+    lower = f"at least {at_least:g}" if at_least is not None else f"above {above:g}" if above is not None else ""
+    upper = f"at most {at_most:g}" if at_most is not None else f"below {below:g}" if below is not None else ""
+    return " and ".join(part for part in (lower, upper) if part)
+
+
+def number(
+    default: Any = ...,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+    optional: bool = False,
+) -> Any:
+    """A finite number within bounds; `whole` takes integers only, `optional` takes null as well."""
+    kind = "a whole number" if whole else "a number"
+    expected = " ".join(part for part in (kind, _bounds(at_least, above, at_most, below)) if part)
+    expected += " (or null)" if optional else ""
+
+    def rule(key: str, value: Any) -> Any:
+        if value is None and optional:
+            return None
+        allowed = (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
+            raise ConfigError(key, value, expected)
+        inside = (
+            (at_least is None or value >= at_least)
+            and (above is None or value > above)
+            and (at_most is None or value <= at_most)
+            and (below is None or value < below)
+        )
+        if not inside:
+            raise ConfigError(key, value, expected)
+        return value if whole else float(value)
+
+    return _field(default, rule)
+
+
+def integer(default: Any = ..., **bounds: Any) -> Any:
+    """A whole number within bounds (see `number`)."""
+    return number(default, whole=True, **bounds)
+
+
+def rate(default: Any = ...) -> Any:
+    """A share of units that dropout switches off: from 0 up to, not including, 1."""
+    return number(default, at_least=0, below=1)
+
+
+def flag(default: Any = ...) -> Any:
+    """true or false."""
+
+    def rule(key: str, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ConfigError(key, value, "true or false")
+        return value
+
+    return _field(default, rule)
+
+
+def choice(*options: str, default: Any = ...) -> Any:
+    """One of a few names."""
+
+    def rule(key: str, value: Any) -> Any:
+        if value not in options:
+            raise ConfigError(key, value, "one of " + ", ".join(options))
+        return value
+
+    return _field(options[0] if default is ... else default, rule)
+
+
+def text(default: Any = ..., *, optional: bool = False, longest: int = 250) -> Any:
+    """A printable line of text, 1 to `longest` characters."""
+
+    def rule(key: str, value: Any) -> Any:
+        if value is None and optional:
+            return None
+        if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > longest:
+            kind = "null or " if optional else ""
+            raise ConfigError(key, value, f"{kind}a line of text of 1 to {longest} printable characters")
+        return value
+
+    return _field(default, rule)
+
+
+def _field(default: Any, rule: Rule) -> Any:
+    if default is ...:
+        return field(metadata={"rule": rule})
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """A node of the configuration whose fields are checked when it is made.
+
+    Raises:
+        ConfigError: a field's value breaks its rule.
+    """
+
+    node: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if "rule" in item.metadata:
+                value = item.metadata["rule"](self.key(item.name), getattr(self, item.name))
+                object.__setattr__(self, item.name, value)
+
+    @classmethod
+    def key(cls, name: str) -> str:
+        """The dotted name of a field, as it is typed on the command line."""
+        return f"{cls.node}.{name}" if cls.node else name
+
+
+# --- model --------------------------------------------------------------------------------------
+
+INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Validated):
+    """What the three networks have in common."""
+
+    node = "model"
+    name: str
+    filters: int = integer(32, at_least=1, at_most=1024)
+    kernel_size: int = integer(3, at_least=1, at_most=7)
+    pool_size: int = integer(2, at_least=1, at_most=2)
+    dense_units: int = integer(512, at_least=1, at_most=16_384)
+    dropout_rate: float = rate(0.25)
+    dense_dropout_rate: float = rate(0.5)
+    kernel_initializer: str = choice(*INITIALIZERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model1Config(ModelConfig):
+    """Two strided convolutions, one dense layer."""
+
+    name: str = choice("model1")
+    kernel_size: int = integer(5, at_least=1, at_most=7)
+    strides: int = integer(2, at_least=1, at_most=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model2Config(ModelConfig):
+    """Two blocks of two convolutions; the second block has twice the filters."""
+
+    name: str = choice("model2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model3Config(ModelConfig):
+    """`depth` blocks of convolution, dropout, convolution; filters double from block to block."""
+
+    name: str = choice("model3")
+    dropout_rate: float = rate(0.2)
+    depth: int = integer(1, at_least=1, at_most=3)
+    max_norm: float | None = number(3.0, above=0, optional=True)
+
+
+MODELS: dict[str, type[ModelConfig]] = {"model1": Model1Config, "model2": Model2Config, "model3": Model3Config}
+
+
+# --- optimizer ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(Validated):
+    """What every optimizer takes; names and meaning are those of Keras."""
+
+    node = "optimizer"
+    name: str
+    learning_rate: float = number(0.001, above=0, at_most=100)
+    weight_decay: float | None = number(None, at_least=0, below=1, optional=True)
+    clipnorm: float | None = number(None, above=0, optional=True)
+    clipvalue: float | None = number(None, above=0, optional=True)
+    global_clipnorm: float | None = number(None, above=0, optional=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
+        if len(clips) > 1:
+            raise ConfigError(self.key(clips[1]), getattr(self, clips[1]), f"null while {self.key(clips[0])} is set")
+
+
+def _beta(default: float) -> Any:
+    return number(default, at_least=0, below=1)
+
+
+def _epsilon(default: float = 1e-7) -> Any:
+    return number(default, above=0, at_most=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSprop(OptimizerConfig):
+    """Tieleman and Hinton, 2012."""
+
+    name: str = choice("rmsprop")
+    rho: float = _beta(0.9)
+    momentum: float = _beta(0.0)
+    epsilon: float = _epsilon()
+    centered: bool = flag(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(OptimizerConfig):
+    """Gradient descent, with momentum (Polyak) or Nesterov's."""
+
+    name: str = choice("sgd")
+    learning_rate: float = number(0.01, above=0, at_most=100)
+    momentum: float = _beta(0.0)
+    nesterov: bool = flag(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(OptimizerConfig):
+    """Kingma and Ba, 2014 (arXiv 1412.6980)."""
+
+    name: str = choice("adam")
+    beta_1: float = _beta(0.9)
+    beta_2: float = _beta(0.999)
+    epsilon: float = _epsilon()
+    amsgrad: bool = flag(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(OptimizerConfig):
+    """Adam with decoupled weight decay: Loshchilov and Hutter, 2017 (arXiv 1711.05101)."""
+
+    name: str = choice("adamw")
+    weight_decay: float | None = number(0.004, at_least=0, below=1, optional=True)
+    beta_1: float = _beta(0.9)
+    beta_2: float = _beta(0.999)
+    epsilon: float = _epsilon()
+    amsgrad: bool = flag(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nadam(OptimizerConfig):
+    """Adam with Nesterov momentum: Dozat, 2016."""
+
+    name: str = choice("nadam")
+    beta_1: float = _beta(0.9)
+    beta_2: float = _beta(0.999)
+    epsilon: float = _epsilon()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adagrad(OptimizerConfig):
+    """Duchi, Hazan and Singer, 2011."""
+
+    name: str = choice("adagrad")
+    initial_accumulator_value: float = number(0.1, at_least=0)
+    epsilon: float = _epsilon()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adadelta(OptimizerConfig):
+    """Zeiler, 2012 (arXiv 1212.5701)."""
+
+    name: str = choice("adadelta")
+    rho: float = _beta(0.95)
+    epsilon: float = _epsilon()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adamax(OptimizerConfig):
+    """Adam in the infinity norm: Kingma and Ba, 2014, section 7.1."""
+
+    name: str = choice("adamax")
+    beta_1: float = _beta(0.9)
+    beta_2: float = _beta(0.999)
+    epsilon: float = _epsilon()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lion(OptimizerConfig):
+    """The sign of an interpolated momentum: Chen et al., 2023 (arXiv 2302.06675)."""
+
+    name: str = choice("lion")
+    beta_1: float = number(0.9, above=0, at_most=1)
+    beta_2: float = _beta(0.99)
+
+
+OPTIMIZERS: dict[str, type[OptimizerConfig]] = {
+    "rmsprop": RMSprop,
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": Nadam,
+    "adagrad": Adagrad,
+    "adadelta": Adadelta,
+    "adamax": Adamax,
+    "lion": Lion,
+}
+
+
+# --- schedule -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig(Validated):
+    """How the learning rate changes from step to step; `warmup_epochs` lead up to it linearly."""
+
+    node = "schedule"
+    name: str
+    warmup_epochs: float = number(0.0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(ScheduleConfig):
+    """The learning rate stays what it is."""
+
+    name: str = choice("constant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(ScheduleConfig):
+    """Half a cosine down to `final_fraction` of the rate: Loshchilov and Hutter, 2016 (arXiv 1608.03983)."""
+
+    name: str = choice("cosine")
+    final_fraction: float = number(0.0, at_least=0, at_most=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(ScheduleConfig):
+    """The rate is multiplied by `factor` every `every_epochs` epochs."""
+
+    name: str = choice("step")
+    every_epochs: float = number(5.0, above=0)
+    factor: float = number(0.5, above=0, at_most=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InverseTime(ScheduleConfig):
+    """The rate divided by (1 + `decay` x steps): what early Keras called `decay`."""
+
+    name: str = choice("inverse_time")
+    decay: float = number(1e-6, at_least=0)
+
+
+SCHEDULES: dict[str, type[ScheduleConfig]] = {
+    "constant": Constant,
+    "cosine": Cosine,
+    "step": Step,
+    "inverse_time": InverseTime,
+}
+
+
+# --- training, data, compute --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Validated):
+    """How long to train and when to stop. Stopping early and keeping the best epoch look at validation only."""
+
+    node = "training"
+    epochs: int = integer(15, at_least=1, at_most=100_000)
+    batch_size: int = integer(32, at_least=1)
+    max_minutes: float | None = number(None, above=0, optional=True)
+    early_stopping_patience: int | None = integer(None, at_least=1, optional=True)
+    restore_best_weights: bool = flag(False)
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether some setting cannot work without validation images."""
+        return self.early_stopping_patience is not None or self.restore_best_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Validated):
+    """Which images, and how many of them train, validate and test.
+
+    `validation_size` images are held out of the training images, the same number of each class where it divides
+    evenly, drawn with `split_seed`. `train_size` then takes the first N of what is left, `test_size` the first N
+    test images; null takes all.
+    """
+
+    node = "data"
+    name: str = choice("cifar10", "sample")
+    path: str | None = text(None, optional=True, longest=4096)
+    cache: str | None = text(None, optional=True, longest=4096)
+    validation_size: int = integer(5000, at_least=0)
+    train_size: int | None = integer(None, at_least=1, optional=True)
+    test_size: int | None = integer(None, at_least=1, at_most=10_000, optional=True)
+    split_seed: int = integer(0, at_least=0, below=2**32)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        total = TRAIN_IMAGES[self.name]
+        most = total - NUM_CLASSES
+        if 0 < self.validation_size < NUM_CLASSES or self.validation_size > most:
+            raise ConfigError(
+                self.key("validation_size"),
+                self.validation_size,
+                f"0, or {NUM_CLASSES} to {most}, so that no class is left empty",
+            )
+        if self.train_size is not None and self.train_size > total - self.validation_size:
+            raise ConfigError(
+                self.key("train_size"),
+                self.train_size,
+                f"at most {total - self.validation_size} ({total} images less {self.validation_size} for validation)",
+            )
+
+    @property
+    def train_images(self) -> int:
+        """How many images a training epoch goes through."""
+        return self.train_size or TRAIN_IMAGES[self.name] - self.validation_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig(Validated):
+    """What the training runs on. `threads` null takes every core; `precision` below float32 needs a GPU."""
+
+    node = "compute"
+    device: str = choice("auto", "cpu", "gpu")
+    backend: str = choice("tensorflow", "jax")
+    threads: int | None = integer(None, at_least=1, at_most=1024, optional=True)
+    deterministic: bool = flag(False)
+    precision: str = choice("float32", "bfloat16", "float16")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.precision != "float32" and self.device == "cpu":
+            raise ConfigError(
+                self.key("precision"), self.precision, "float32 on a CPU", "Mixed precision is for GPUs: compute.device=gpu"
+            )
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Validated):
+    """One training, whole: everything that decides its result.
+
+    Raises:
+        ConfigError: two settings that do not go together, named by the one to change.
+    """
+
+    model: ModelConfig = field(default_factory=Model1Config)
+    optimizer: OptimizerConfig = field(default_factory=lambda: RMSprop(learning_rate=5e-4))
+    schedule: ScheduleConfig = field(default_factory=Constant)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    seed: int = integer(0, at_least=0, below=2**32)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training.batch_size > self.data.train_images:
+            raise ConfigError(
+                "training.batch_size",
+                self.training.batch_size,
+                f"at most {self.data.train_images}, the number of training images",
+            )
+        if self.training.needs_validation and self.data.validation_size == 0:
+            key = "restore_best_weights" if self.training.restore_best_weights else "early_stopping_patience"
+            raise ConfigError(
+                f"training.{key}",
+                getattr(self.training, key),
+                "a validation set to judge by",
+                "Set data.validation_size, for example 5000",
+            )
+        if self.schedule.warmup_epochs > self.training.epochs:
+            raise ConfigError(
+                "schedule.warmup_epochs",
+                self.schedule.warmup_epochs,
+                f"at most training.epochs ({self.training.epochs})",
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch; the last batch may be smaller than the others."""
+        return math.ceil(self.data.train_images / self.training.batch_size)
+
+
+def flatten(config: Validated) -> dict[str, Any]:
+    """Every value under its dotted key, as on the command line and in MLflow: {"model.name": "model1", ...}."""
+    return dict(_leaves("", asdict(config)))
+
+
+def _leaves(prefix: str, node: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    leaves: list[tuple[str, Any]] = []
+    for name, value in node.items():
+        dotted = f"{prefix}.{name}" if prefix else name
+        leaves += _leaves(dotted, value) if isinstance(value, Mapping) else [(dotted, value)]
+    return leaves
