@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cifar.config import ConfigError, flatten
+from experiments.tracking.config import TrackingConfig
+
+
+def test_the_defaults_are_mlflows_own_places() -> None:
+    assert flatten(TrackingConfig()) == {
+        "enabled": True,
+        "uri": None,
+        "experiment": "cifar10",
+        "run_name": None,
+        "note": None,
+        "log_model": True,
+        "parent_run_id": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("experiment", ""),
+        ("experiment", "a\nb"),
+        ("experiment", "x" * 300),
+        ("experiment", None),
+        ("run_name", "  "),
+        ("run_name", "a\x00b"),
+        ("enabled", "yes"),
+        ("log_model", 1),
+    ],
+)
+def test_a_value_that_mlflow_could_not_show_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrackingConfig(**{name: value})  # type: ignore[arg-type]
+    assert caught.value.key == f"tracking.{name}"
+
+
+@pytest.mark.parametrize("name", ["../x", "' OR 1=1 --", "日本 🚀", "a/b", "x" * 250])
+def test_free_text_is_kept_as_it_is(name: str) -> None:
+    assert TrackingConfig(experiment=name, run_name=name).experiment == name
+
+
+def test_importing_the_config_does_not_import_mlflow() -> None:
+    code = "import sys, experiments.tracking.config; print('mlflow' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "False\n"
