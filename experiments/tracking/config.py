@@ -4,7 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cifar.config import Validated, flag, text
+from cifar.config import ConfigError, Validated, flag, text
+from experiments.tracking.redaction import redact
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+"""MLflow's own default, so that a plain `mlflow ui` finds the runs."""
+
+_ADDRESSES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
+
+
+def check_uri(key: str, uri: str) -> None:
+    """Refuses what MLflow cannot record to; `key` is where the user wrote it.
+
+    Raises:
+        ConfigError: a folder (MLflow's old file store), a database in memory, or an unknown kind of address.
+    """
+    if not uri.startswith(_ADDRESSES) or uri in ("sqlite:///", "sqlite:///:memory:"):
+        raise ConfigError(
+            key,
+            redact(uri),
+            "the address of a database or a server (sqlite:///mlflow.db, https://host:5000)",
+            "MLflow no longer writes to plain folders; artifacts still go to mlruns/",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +45,8 @@ class TrackingConfig(Validated):
     note: str | None = text(None, optional=True, longest=5000)
     log_model: bool = flag(True)
     parent_run_id: str | None = text(None, optional=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.uri is not None:
+            check_uri(self.key("uri"), self.uri)

@@ -1,0 +1,130 @@
+"""Where a result comes from: code, command, machine, libraries. No MLflow here, only names that it shows."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from experiments.tracking.redaction import redact, redact_command
+
+PROJECT = Path(__file__).resolve().parents[2]
+LIBRARIES = ("tensorflow", "keras", "jax", "keras-tuner", "mlflow", "hydra-core", "numpy")
+
+_GIT_SECONDS = 20
+
+
+def describe_environment(command: Sequence[str] | None = None, folder: Path = PROJECT) -> dict[str, str]:
+    """The tags that say what made a run. `command` is this process' own if not given; git is asked in `folder`."""
+    arguments = list(sys.orig_argv if command is None else command)
+    return {**_git(folder), **_command(arguments, folder), **_machine(), **_versions()}
+
+
+def packages() -> str:
+    """Every installed distribution as `name==version`, a line each, sorted: what `pip freeze` prints."""
+    found = {f"{item.name}=={item.version}" for item in metadata.distributions() if item.name}
+    return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+
+
+def uncommitted_diff(folder: Path = PROJECT, limit: int = 5_000_000) -> str:
+    """What the code has beyond its commit: names of new files, then `git diff HEAD`, cut at `limit` characters.
+
+    Empty where nothing was changed and outside git. `git apply` takes it as it is, if it was not cut.
+    """
+    new_files = _ask_git(folder, "ls-files", "--others", "--exclude-standard", limit=limit)
+    header = "".join(f"# not in git: {name}\n" for name in new_files.splitlines())
+    changes = _ask_git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", limit=limit + 1)
+    whole = header + changes
+    return whole if len(whole) <= limit else whole[:limit] + "\n# cut here: the rest is longer than the limit\n"
+
+
+def _git(folder: Path) -> dict[str, str]:
+    lines = _ask_git(folder, "status", "--porcelain=v2", "--branch").splitlines()
+    facts = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
+    commit = facts.get("branch.oid", "(initial)")
+    if commit == "(initial)":
+        return {}
+    return {
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.branch": facts.get("branch.head", ""),
+        "git.dirty": str(any(not line.startswith("#") for line in lines)).lower(),
+    }
+
+
+def _ask_git(folder: Path, *arguments: str, limit: int = 1_000_000) -> str:
+    """What git prints, at most `limit` bytes of it; empty if there is no git, no repository or no answer."""
+    # GIT_OPTIONAL_LOCKS: a run must not get in the way of the user's own git commands
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", str(folder), *arguments]
+    with tempfile.TemporaryFile() as answer:  # a file, not a pipe: the answer may be larger than memory
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                timeout=_GIT_SECONDS,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        answer.seek(0)
+        return answer.read(limit).decode("utf-8", "replace")
+
+
+def _command(arguments: Sequence[str], folder: Path) -> dict[str, str]:
+    script = Path(sys.argv[0] or "-").absolute()
+    source = script.relative_to(folder) if script.is_relative_to(folder) else script
+    return {
+        "mlflow.source.name": redact(str(source)),
+        "mlflow.source.type": "LOCAL",
+        "command": redact_command([Path(arguments[0]).name, *arguments[1:]]) if arguments else "",
+    }
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "mlflow.user": _user(),
+        "host": socket.gethostname(),
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": _cpu_name(),
+        "cpu.cores": str(os.cpu_count() or 1),
+        "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return str(os.getuid())
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[f"version.{library}"] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

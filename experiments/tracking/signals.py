@@ -1,0 +1,38 @@
+"""SIGTERM as an exception, so that a run that is told to stop still closes its record."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Terminated(BaseException):
+    """The process was sent SIGTERM. Not an Exception: `except Exception` must not swallow it."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
+@contextmanager
+def raise_on_sigterm() -> Iterator[None]:
+    """Within, SIGTERM raises Terminated in the main thread; afterwards the handler is what it was.
+
+    A second SIGTERM is ignored, so that it cannot cut short the closing that the first one began. In another
+    thread this does nothing: Python delivers signals to the main thread only.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated("SIGTERM")
+
+    # None: a handler that was not installed from Python
+    previous = signal.signal(signal.SIGTERM, stop) or signal.SIG_DFL
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
