@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import shutil
@@ -80,7 +81,9 @@ def _transfer(url: str, target: Path, patience: Patience) -> None:
         raise refused(url, f"cannot be reached ({error.reason})") from None
     except TimeoutError:
         raise _InterruptedError(f"nothing came for {patience.read:g} s") from None
-    except (ConnectionError, HTTPException) as error:
+    except (OSError, HTTPException) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the disk is full: no other source helps
         raise _InterruptedError(f"the connection broke off ({error or type(error).__name__})") from None
     if total is not None and received < total:
         raise _InterruptedError(f"{received} of {total} bytes came")
@@ -135,7 +138,10 @@ def npm_pack(package: str, folder: Path, npm: str = "npm") -> Path:
     say(f"fetching the npm package {package}")
     # A cache of its own: the package would lie twice in the user's otherwise.
     command = [program, "pack", package, *_NPM_FLAGS, f"--pack-destination={folder}", f"--cache={folder / 'npm'}"]
-    status, output, errors = _run(command, folder, package)
+    try:
+        status, output, errors = _run(command, folder, package)
+    except OSError as error:
+        raise refused(f"npm package {package}", f"npm could not be started ({error})") from None
     packed = sorted(folder.glob("*.tgz"))
     if status or not packed:
         raise refused(f"npm package {package}", f"npm pack failed ({_reason(output, errors)})")

@@ -19,14 +19,18 @@ def say(line: str) -> None:
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar with speed and time left, if stderr is a terminal and it takes longer than two seconds.
 
-    Yields a function to call with the number of bytes that came in; `total` None when nobody knows how many will.
+    Yields a function to call with the number of bytes that came in. `total` None, when nobody knows how many will,
+    shows the time that has passed instead.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn, TimeRemainingColumn, TransferSpeedColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True)
+    known: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+    bar = Progress(
+        TextColumn(title), BarColumn(), *(known if total else [TimeElapsedColumn()]), console=console, transient=True
+    )
     task = bar.add_task(title, total=total)
     begin = time.monotonic()
 
