@@ -1,0 +1,138 @@
+"""What a training runs on: the backend, the device, the threads. To be called before Keras is first imported."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cifar.config import ComputeConfig, ConfigError
+
+
+@dataclass(frozen=True)
+class Device:
+    """What was found: `kind` is "cpu" or "gpu", `name` is what a person would call it."""
+
+    kind: str
+    name: str
+
+
+_prepared: ComputeConfig | None = None
+
+
+def prepare(config: ComputeConfig) -> Device:
+    """Set up this process for one backend and one device.
+
+    Frameworks read these settings once, so a second call with other ones cannot be honoured.
+
+    Raises:
+        ConfigError: a GPU was asked for and there is none, reduced precision was asked for on a CPU,
+            or the process is already set up differently.
+    """
+    global _prepared
+    _refuse_a_second_setting(config)
+    first = _prepared is None
+    _prepared = config
+    os.environ["KERAS_BACKEND"] = config.backend
+    with _without_native_greetings():
+        device = (_prepare_jax if config.backend == "jax" else _prepare_tensorflow)(config, first)
+    if config.device == "gpu" and device.kind != "gpu":
+        raise ConfigError("compute.device", "gpu", "a GPU that the backend can use", _how_to_get_a_gpu(config.backend))
+    if config.precision != "float32" and device.kind != "gpu":
+        raise ConfigError("compute.precision", config.precision, "float32, since no GPU was found")
+    return device
+
+
+def _how_to_get_a_gpu(backend: str) -> str:
+    extra = 'pip install "jax[cuda13]"' if backend == "jax" else 'pip install -e ".[gpu]"'
+    return f"None was found: check nvidia-smi and {extra}, or use compute.device=auto"
+
+
+def _refuse_a_second_setting(config: ComputeConfig) -> None:
+    if _prepared is not None:
+        for name in ("backend", "threads", "deterministic", "device"):
+            if getattr(config, name) != getattr(_prepared, name):
+                raise ConfigError(
+                    f"compute.{name}",
+                    getattr(config, name),
+                    f"{getattr(_prepared, name)}, which this process already uses",
+                    "Start a command of its own for each",
+                )
+    elif "keras" in sys.modules and _keras_backend() != config.backend:
+        raise ConfigError("compute.backend", config.backend, f"{_keras_backend()}, which Keras was imported with")
+
+
+@contextlib.contextmanager
+def _without_native_greetings() -> Iterator[None]:
+    """Keep TensorFlow's start-up notes, which its C++ writes past every log level, off the terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+def _keras_backend() -> str:
+    import keras
+
+    return keras.config.backend()
+
+
+def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
+    import tensorflow as tf
+
+    if first:
+        tf.get_logger().setLevel("ERROR")
+        if config.device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        for gpu in tf.config.get_visible_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+        if config.threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+    gpus: list[Any] = tf.config.get_visible_devices("GPU")
+    tf.config.list_logical_devices()  # starts the devices
+    if not gpus:
+        return Device("cpu", cpu_name())
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return Device("gpu", details.get("device_name", "GPU"))
+
+
+def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
+    if first:
+        flags = os.environ.get("XLA_FLAGS", "")
+        if config.device == "cpu":
+            os.environ["JAX_PLATFORMS"] = "cpu"
+        if config.threads is not None:
+            # XLA sizes its thread pools by the cores that the process may use.
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config.threads])
+        if config.deterministic:
+            flags += " --xla_gpu_deterministic_ops=true"
+        os.environ["XLA_FLAGS"] = flags.strip()
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+    import keras  # noqa: F401  (imports TensorFlow where it is installed, which greets too)
+
+    device = jax.devices()[0]
+    return Device("gpu", device.device_kind) if device.platform == "gpu" else Device("cpu", cpu_name())
+
+
+def cpu_name() -> str:
+    """The processor's own name where the system tells it."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()

@@ -1,0 +1,132 @@
+"""Keras' optimizers for TensorFlow with the same formulas in one pass over each weight.
+
+Keras writes an update as five to nine tensor operations; TensorFlow has one kernel for the whole formula. The slots
+are Keras' own variables, so a saved state fits the plain class too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from cifar.optimizers import OPTIMIZER_CLASSES
+
+
+class FusedSGD(keras.optimizers.SGD):
+    """Gradient descent, with or without momentum."""
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Update one variable."""
+        if self.momentum == 0:
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=learning_rate, delta=gradient)
+            return
+        slot = self.momentums[self._get_variable_index(variable)].value
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=slot.handle,
+            lr=learning_rate,
+            grad=gradient,
+            momentum=self.momentum,
+            use_nesterov=self.nesterov,
+        )
+
+
+class FusedRMSprop(keras.optimizers.RMSprop):
+    """RMSprop, with or without momentum; the centered form stays Keras' own."""
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Make the slots. The kernel wants a momentum slot even where there is no momentum."""
+        if self.built:
+            return
+        super().build(variables)
+        self._scratch = [] if self.momentum > 0 else [tf.Variable(tf.zeros_like(v.value)) for v in variables]
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Update one variable."""
+        if self.centered:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        momentum = self._momentums[index].value if self.momentum > 0 else self._scratch[index]
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=variable.handle,
+            ms=self._velocities[index].value.handle,
+            mom=momentum.handle,
+            lr=learning_rate,
+            rho=self.rho,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+class _AdamStep:
+    """The step that Adam and AdamW share; AMSGrad stays Keras' own."""
+
+    def update_step(self: Any, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Update one variable."""
+        if self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+class FusedAdam(_AdamStep, keras.optimizers.Adam):
+    """Adam."""
+
+
+class FusedAdamW(_AdamStep, keras.optimizers.AdamW):
+    """Adam with decoupled weight decay."""
+
+
+FUSED_CLASSES = OPTIMIZER_CLASSES | {
+    "sgd": FusedSGD,
+    "rmsprop": FusedRMSprop,
+    "adam": FusedAdam,
+    "adamw": FusedAdamW,
+}
+
+
+def take_constraints(variables: list[keras.Variable]) -> Callable[[], None]:
+    """Take the constraints off the variables, and return a function that applies them where they bind.
+
+    Keras rewrites a constrained weight after every step, four passes over it. A max-norm changes a weight only when
+    some column is too long, so looking first (one pass) is enough.
+    """
+    held = [(variable, variable.constraint) for variable in variables if variable.constraint is not None]
+    for variable, _ in held:
+        variable.constraint = None
+
+    def apply() -> None:
+        for variable, constraint in held:
+            _constrain(variable.value, constraint)
+
+    return apply
+
+
+def _constrain(weight: tf.Variable, constraint: Any) -> None:
+    norm = tf.sqrt(tf.reduce_sum(tf.square(weight), axis=constraint.axis, keepdims=True))
+
+    def shrink() -> tf.Tensor:
+        # Keras' own formula, with its epsilon.
+        scale = tf.minimum(norm, constraint.max_value) / (keras.config.epsilon() + norm)
+        weight.assign(weight * scale)
+        return tf.constant(True)
+
+    tf.cond(tf.reduce_any(norm > constraint.max_value), shrink, lambda: tf.constant(False))

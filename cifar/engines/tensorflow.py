@@ -1,0 +1,113 @@
+"""Training epochs as one TensorFlow call: images stay on the device as uint8, the loop over batches is in the graph."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cifar.config import RunConfig
+from cifar.data import Split
+from cifar.engines import DivergedError, Progress, Scores
+from cifar.engines.fused import FUSED_CLASSES, take_constraints
+from cifar.models import build_model
+from cifar.optimizers import build_optimizer
+
+PREDICT_BATCH = 500
+PROGRESS_SECONDS = 0.1
+
+
+class TensorFlowEngine:
+    """A network and its training images on a CPU or a GPU (see `cifar.engines.Engine`)."""
+
+    def __init__(self, config: RunConfig, train: Split, jit_compile: bool | None = None) -> None:
+        # XLA's convolutions for CPUs are 3 to 10 times slower than TensorFlow's own; on a GPU XLA helps.
+        self._jit_compile = bool(tf.config.list_logical_devices("GPU")) if jit_compile is None else jit_compile
+        self._batch_size = config.training.batch_size
+        self.model = build_model(config.model, config.seed, config.compute.precision)
+        self.optimizer = build_optimizer(
+            config.optimizer,
+            config.schedule,
+            epochs=config.training.epochs,
+            steps_per_epoch=config.steps_per_epoch,
+            classes=FUSED_CLASSES,
+        )
+        if config.compute.precision == "float16":  # its range is too small for gradients as they are
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+        self._constrain = take_constraints(self.model.trainable_variables)
+        self._images = tf.constant(train.images)
+        self._labels = tf.constant(train.labels)
+        with tf.device("CPU:0"):
+            self._stop = tf.Variable(False)
+            self._done = tf.Variable(0)
+        step = tf.function(self._step, jit_compile=True) if self._jit_compile else self._step
+        self._epoch = self._trace_epoch(step, len(train))
+        self._forward = tf.function(
+            self._probabilities,
+            input_signature=[tf.TensorSpec([None, *train.images.shape[1:]], tf.uint8)],
+            jit_compile=self._jit_compile,
+        )
+
+    def run_epoch(self, order: np.ndarray, progress: Progress) -> Scores:
+        """Train once over the images in this order (see `Engine`)."""
+        self._stop.assign(False)
+        self._done.assign(0)
+        # The call runs in a thread so that signals, progress and limits are seen to while it lasts.
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(self._epoch, tf.constant(order, tf.int32))
+            try:
+                while wait([running], PROGRESS_SECONDS).not_done:
+                    progress(int(self._done.numpy()))
+            except BaseException:
+                self._stop.assign(True)
+                raise
+            loss, correct = (float(total) for total in running.result())
+        if not np.isfinite(loss):
+            raise DivergedError(int(self._done.numpy()))
+        return Scores(loss / len(order), correct / len(order))
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Class probabilities of uint8 images (see `Engine`)."""
+        batches = (images[start : start + PREDICT_BATCH] for start in range(0, len(images), PREDICT_BATCH))
+        return np.concatenate([self._forward(tf.constant(batch)).numpy() for batch in batches])
+
+    def _trace_epoch(
+        self, step: tf.types.experimental.GenericCallable, images: int
+    ) -> tf.types.experimental.ConcreteFunction:
+        size = self._batch_size
+
+        def epoch(order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def more(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tf.Tensor:
+                return (start < images) & tf.math.is_finite(loss) & ~self._stop
+
+            def body(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+                batch = order[start : start + size]
+                batch_loss, batch_correct = step(tf.gather(self._images, batch), tf.gather(self._labels, batch))
+                self._done.assign_add(1)
+                return start + size, loss + batch_loss, correct + batch_correct
+
+            totals = tf.while_loop(more, body, (0, 0.0, 0.0), parallel_iterations=1)
+            return totals[1], totals[2]
+
+        # Traced here, by the thread that built the model: Keras keeps some of its state per thread.
+        return tf.function(epoch).get_concrete_function(tf.TensorSpec([images], tf.int32))
+
+    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One optimizer step; returns the sum of the losses and the number of right answers."""
+        labels = tf.cast(labels, tf.int32)
+        with tf.GradientTape() as tape:
+            probabilities = self.model(tf.cast(images, tf.float32) / 255.0, training=True)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+            loss = tf.reduce_mean(losses)
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
+        self._constrain()
+        right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == labels
+        return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
+
+    def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        return self.model(tf.cast(images, tf.float32) / 255.0, training=False)
