@@ -37,13 +37,19 @@ class ConfigError(ValueError):
     """
 
     def __init__(self, key: str, value: object, expected: str, hint: str = "") -> None:
+        super().__init__(key, value, expected, hint)  # all four, so that it crosses processes
         self.key, self.value, self.expected, self.hint = key, value, expected, hint
-        super().__init__(f"{key}={_shown(value)}: expected {expected}" + (f". {hint}" if hint else ""))
+
+    def __str__(self) -> str:
+        return f"{self.key}={shown(self.value)}: expected {self.expected}" + (f". {self.hint}" if self.hint else "")
 
 
-def _shown(value: object) -> str:
-    text = "null" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def shown(value: object) -> str:
+    """A value as one short printable line, for a message."""
+    words = {None: "null", True: "true", False: "false"}
+    line = words[value] if value is None or isinstance(value, bool) else str(value)
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line[:60])
+    return line if len(line) < 60 else line[:57] + "..."
 
 
 # --- fields: a default and the rule that its value has to meet ---------------------------------
@@ -53,8 +59,8 @@ Rule = Callable[[str, Any], Any]
 
 
 def _bounds(at_least: float | None, above: float | None, at_most: float | None, below: float | None) -> str:
-    lower = f"at least {at_least:g}" if at_least is not None else f"above {above:g}" if above is not None else ""
-    upper = f"at most {at_most:g}" if at_most is not None else f"below {below:g}" if below is not None else ""
+    lower = f"at least {at_least}" if at_least is not None else f"above {above}" if above is not None else ""
+    upper = f"at most {at_most}" if at_most is not None else f"below {below}" if below is not None else ""
     return " and ".join(part for part in (lower, upper) if part)
 
 
@@ -77,7 +83,7 @@ def number(
         if value is None and optional:
             return None
         allowed = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, allowed) or not _finite(value):
             raise ConfigError(key, value, expected)
         inside = (
             (at_least is None or value >= at_least)
@@ -90,6 +96,13 @@ def number(
         return value if whole else float(value)
 
     return _field(default, rule)
+
+
+def _finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
 def integer(default: Any = ..., **bounds: Any) -> Any:
@@ -132,7 +145,8 @@ def text(default: Any = ..., *, optional: bool = False, longest: int = 250) -> A
             return None
         if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > longest:
             kind = "null or " if optional else ""
-            raise ConfigError(key, value, f"{kind}a line of text of 1 to {longest} printable characters")
+            hint = "" if not isinstance(value, int | float) else f"Quote it: \"{key}='{shown(value)}'\""
+            raise ConfigError(key, value, f"{kind}a line of text of 1 to {longest} printable characters", hint)
         return value
 
     return _field(default, rule)
@@ -477,7 +491,10 @@ class ComputeConfig(Validated):
         super().__post_init__()
         if self.precision != "float32" and self.device == "cpu":
             raise ConfigError(
-                self.key("precision"), self.precision, "float32 on a CPU", "Mixed precision is for GPUs: compute.device=gpu"
+                self.key("precision"),
+                self.precision,
+                "float32 on a CPU",
+                "Mixed precision is for GPUs: compute.device=gpu",
             )
 
 
