@@ -1,0 +1,77 @@
+"""The recipes of the source document, as exact values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from cifar.config import (
+    SGD,
+    Constant,
+    DataConfig,
+    Model1Config,
+    Model2Config,
+    Model3Config,
+    RMSprop,
+    RunConfig,
+    TrainingConfig,
+)
+from experiments.commandline import check
+from experiments.schema import load
+from experiments.tracking.config import TrackingConfig
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+PRESETS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+WHOLE = DataConfig(name="cifar10", validation_size=0)
+FIFTEEN = TrainingConfig(epochs=15, batch_size=32)
+
+EXPECTED = {
+    "seed_model1": RunConfig(
+        model=Model1Config(),
+        optimizer=RMSprop(learning_rate=0.0005),
+        schedule=Constant(),
+        training=FIFTEEN,
+        data=WHOLE,
+    ),
+    "seed_model2": RunConfig(
+        model=Model2Config(),
+        optimizer=RMSprop(learning_rate=0.0005),
+        schedule=Constant(),
+        training=FIFTEEN,
+        data=WHOLE,
+    ),
+    "seed_model3": RunConfig(
+        model=Model3Config(depth=1, max_norm=3.0),
+        optimizer=SGD(learning_rate=0.01, momentum=0.9),
+        schedule=Constant(),
+        training=FIFTEEN,
+        data=WHOLE,
+    ),
+}
+
+
+def test_every_preset_has_its_expected_values_here() -> None:
+    assert sorted(EXPECTED) == PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_composes_to_the_recipe_of_the_document(preset: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = load(compose("config", [f"experiment={preset}"]))
+    assert settings.run == EXPECTED[preset]
+    assert settings.tracking == TrackingConfig()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_headed_by_its_command_and_what_it_measured(preset: str) -> None:
+    text = (CONF / "experiment" / f"{preset}.yaml").read_text()
+    assert f"# python -m experiments.run experiment={preset}\n" in text
+    assert "# Measured: " in text
+
+
+def test_another_optimizer_network_or_length_can_be_tried_on_a_preset() -> None:
+    assert (
+        check(["-m", f"experiment={','.join(PRESETS)}", "model=model1", "optimizer=sgd,lion", "epochs=long"]).jobs == 6
+    )
