@@ -53,18 +53,15 @@ class Checker:
     """
 
     def __init__(self, config_name: str, folders: list[Path]) -> None:
-        if not any((folder / f"{config_name}.yaml").is_file() for folder in folders):
+        files = [file for folder in folders if (file := folder / f"{config_name}.yaml").is_file()]
+        if not files:
             raise UsageError(f"--config-name={config_name}", "no such file in conf/")
         self.config_name, self.folders = config_name, folders
         self.loader = GlobalHydra.instance().config_loader()
         self.parser = OverridesParser.create(self.loader)
         self.keys = set(known_keys())
+        self.groups = _groups(files[0], folders)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
-        self.groups: dict[str, list[str]] = {}  # with their options, of those that the configuration picks from
-        picked = self.composed([]).hydra.runtime.choices
-        for file in sorted(chain.from_iterable(folder.glob("*/*.yaml") for folder in folders)):
-            if file.parent.name in picked:
-                self.groups.setdefault(file.parent.name, []).append(file.stem)
 
     def parse(self, typed: Iterable[str]) -> list[Override]:
         """Overrides whose keys exist; their values are not looked at yet.
@@ -219,6 +216,17 @@ def one_line(error: BaseException) -> str:
         return one_line(error.__cause__)
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or type(error).__name__
     return text.splitlines()[0].strip()
+
+
+def _groups(config: Path, folders: list[Path]) -> dict[str, list[str]]:
+    """The groups in the defaults list of a configuration, each with its options: the files of its folder."""
+    defaults = OmegaConf.to_container(OmegaConf.load(config), resolve=False).get("defaults", [])  # type: ignore[union-attr]
+    groups: dict[str, list[str]] = {}
+    for group in sorted(key for entry in defaults if isinstance(entry, dict) for key in entry):
+        options = {file.stem for folder in folders for file in (folder / group).glob("*.yaml")}
+        if options:
+            groups[group] = sorted(options)
+    return groups
 
 
 def _set(override: Override, cfg: DictConfig) -> None:
