@@ -77,6 +77,7 @@ def set_artifact_location(path: Path, experiment_id: str, location: str) -> None
 def _create(path: Path) -> None:
     """Migrates an empty file aside and renames it: a process that is killed meanwhile leaves no half database."""
     import_mlflow()
+    import sqlalchemy
     from mlflow.store.db import utils
 
     aside = path.with_name(path.name + ".new")
@@ -84,11 +85,20 @@ def _create(path: Path) -> None:
         leftover.unlink()
     os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = utils.create_sqlalchemy_engine(f"sqlite:///{aside}")
+    sqlalchemy.event.listen(engine, "connect", _do_not_wait_for_the_disk)
     try:
         utils._initialize_tables(engine)
     finally:
         engine.dispose()
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
     aside.replace(path)
+
+
+def _do_not_wait_for_the_disk(connection: sqlite3.Connection, record: object) -> None:
+    # hundreds of commits to a file that is thrown away if anything goes wrong
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")
 
 
 def _check(path: Path) -> None:

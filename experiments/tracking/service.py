@@ -17,12 +17,13 @@ class TrackingError(RuntimeError):
 
 
 def import_mlflow() -> ModuleType:
-    """MLflow, without telemetry and without progress messages on the console (an import of seconds).
+    """MLflow, without telemetry and without messages of its own on the console (an import of seconds).
 
-    Both are environment variables of MLflow's own, read when it is imported; a value that the user set stays.
+    These are MLflow's own environment variables, read when it is imported; a value that the user set stays.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the URL may hold a password
     import mlflow
 
     return mlflow

@@ -45,7 +45,7 @@ def open_store(config: TrackingConfig) -> Store:
     check_uri("tracking.uri" if config.uri else "MLFLOW_TRACKING_URI", uri)
     with one_line_errors(f"{redact(uri)}: cannot be opened"):
         if uri.startswith(SQLITE):
-            return _open_database(Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute(), config.experiment)
+            return _open_database(Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve(), config.experiment)
         return _open_server(uri, config.experiment)
 
 
@@ -85,6 +85,11 @@ def _open_server(uri: str, experiment: str) -> Store:
             found = _find_experiment(client, experiment)
             if found is None:
                 raise
+    if not _is_absolute(found.artifact_location) and not Path(DEFAULT_URI.removeprefix(SQLITE)).exists():
+        raise TrackingError(
+            f"{redact(uri)}: keeps the artifacts of tracking.experiment={experiment} relative to a folder that is not "
+            "this one. Start from that folder, or choose another name"
+        )
     return Store(client, uri, found.experiment_id)
 
 
@@ -115,7 +120,7 @@ def folder_name(experiment: str) -> str:
 
 
 def _is_here(path: Path) -> bool:
-    return path.parent.resolve() == Path.cwd().resolve()
+    return path.parent == Path.cwd().resolve()
 
 
 def _is_absolute(location: str) -> bool:

@@ -49,3 +49,25 @@ def test_importing_the_config_does_not_import_mlflow() -> None:
     code = "import sys, experiments.tracking.config; print('mlflow' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    "uri", ["./mlruns", "mlruns", "file:///data/mlruns", "sqlite://", "sqlite:///:memory:", "ftp://h"]
+)
+def test_a_place_that_mlflow_cannot_record_to_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigError, match="expected the address of a database or a server") as caught:
+        TrackingConfig(uri=uri)
+    assert caught.value.key == "tracking.uri"
+
+
+def test_a_refused_address_does_not_show_its_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrackingConfig(uri="ftp://bob:hunter2@host")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///mlflow.db", "sqlite:////data/a.db", "https://host", "postgresql+psycopg2://h/d"]
+)
+def test_databases_and_servers_are_taken(uri: str) -> None:
+    assert TrackingConfig(uri=uri).uri == uri

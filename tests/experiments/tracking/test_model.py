@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.model import log_model
+from experiments.tracking.recorder import NullRecorder, Recorder
+from experiments.tracking.service import TrackingError
+from experiments.tracking.store import Store
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def network(tensorflow_on_cpu: None) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.AveragePooling2D(4),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+@pytest.fixture
+def run_id(store: Store, network: Any) -> str:
+    """A finished run with a network."""
+    with Recorder(store, TrackingConfig(), params={"model.name": "model1"}) as recorder:
+        recorder.log_epoch(1, {"loss": 2.0})
+        recorder.log_epoch(2, {"loss": 1.0, "system/x": 1.0})
+        recorder.log_metrics({"test_accuracy": 0.5})
+        log_model(recorder, network, IMAGES[:2])
+    return recorder.run_id
+
+
+@pytest.fixture
+def probabilities(network: Any) -> np.ndarray:
+    return np.asarray(network(IMAGES))
+
+
+@pytest.fixture
+def mlflow(store: Store, monkeypatch: pytest.MonkeyPatch) -> Any:
+    import mlflow.keras
+    import mlflow.pyfunc
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    return mlflow
+
+
+def test_keras_loads_it_and_it_answers_as_before(run_id: str, mlflow: Any, probabilities: np.ndarray) -> None:
+    loaded = mlflow.keras.load_model(f"runs:/{run_id}/model")
+    np.testing.assert_array_equal(np.asarray(loaded(IMAGES)), probabilities)
+
+
+def test_as_a_function_it_takes_raw_pixels_and_nothing_else(
+    run_id: str, mlflow: Any, probabilities: np.ndarray
+) -> None:
+    function = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    answer = function.predict(IMAGES)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, probabilities, rtol=1e-5)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="dtype of input float32 does not match"):
+        function.predict(IMAGES.astype(np.float32) / 255)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="Shape of input"):
+        function.predict(IMAGES[:, :16])
+
+
+def test_it_carries_signature_example_requirements_params_and_metrics(run_id: str, store: Store, mlflow: Any) -> None:
+    (output,) = store.client.get_run(run_id).outputs.model_outputs
+    logged = store.client.get_logged_model(output.model_id)
+    assert (logged.name, logged.source_run_id, str(logged.status)) == ("model", run_id, "READY")
+    assert logged.artifact_location == f"mlruns/cifar10/models/{output.model_id}/artifacts"
+    assert logged.params == {"model.name": "model1"}
+    assert {item.key: (item.value, item.step) for item in logged.metrics} == {
+        "loss": (1.0, 2),
+        "test_accuracy": (0.5, 0),
+    }
+    info = mlflow.models.get_model_info(logged.model_uri)
+    assert [(item.type, item.shape) for item in info.signature.inputs.inputs] == [(np.dtype("uint8"), (-1, 32, 32, 3))]
+    assert [(item.type, item.shape) for item in info.signature.outputs.inputs] == [(np.dtype("float32"), (-1, 10))]
+    folder = Path(logged.artifact_location)
+    assert (folder / "requirements.txt").read_text().split() == [
+        f"{name}=={metadata.version(name)}" for name in ("mlflow", "keras", "tensorflow", "numpy")
+    ]
+    example = json.loads((folder / "serving_input_example.json").read_text())
+    assert example == {"inputs": IMAGES[:2].tolist()}
+
+
+def test_no_metric_of_the_run_is_doubled(run_id: str, store: Store) -> None:
+    history = store.client.get_metric_history(run_id, "loss")
+    assert [(item.step, item.value) for item in history] == [(1, 2.0), (2, 1.0)]
+    assert len(store.client.get_metric_history(run_id, "test_accuracy")) == 1
+
+
+def test_it_is_loaded_from_a_folder_that_was_moved(
+    run_id: str, mlflow: Any, project: Path, probabilities: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = project.parent / (project.name + "-moved")
+    shutil.copytree(project, moved)
+    shutil.rmtree(project / "mlruns")
+    monkeypatch.chdir(moved)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
+    loaded = mlflow.keras.load_model(f"runs:/{run_id}/model")
+    np.testing.assert_array_equal(np.asarray(loaded(IMAGES)), probabilities)
+
+
+def test_it_is_recorded_without_a_word(store: Store, network: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with Recorder(store, TrackingConfig()) as recorder:
+        log_model(recorder, network, IMAGES[:1])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_cannot_be_written_is_marked_failed(
+    store: Store, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: object, **named: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(network, "save", full)
+    with Recorder(store, TrackingConfig(), "named") as recorder:
+        with pytest.raises(TrackingError, match="run named: the model is not recorded: disk full"):
+            log_model(recorder, network, IMAGES[:1])
+        (logged,) = store.client.search_logged_models([store.experiment_id])
+    assert str(logged.status) == "FAILED"
+    assert store.client.get_run(recorder.run_id).outputs.model_outputs == []
+
+
+def test_without_tracking_there_is_no_model() -> None:
+    assert log_model(NullRecorder(), None, IMAGES) is None
+
+
+def test_a_server_answers_raw_pixels(run_id: str, project: Path, probabilities: np.ndarray) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ["models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local", "-p", str(port)]
+    # PATH: mlflow starts uvicorn by its name
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with (project / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *arguments],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        answer = post_when_up(f"http://127.0.0.1:{port}", {"inputs": IMAGES.tolist()}, server)
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(20)
+    np.testing.assert_allclose(answer["predictions"], probabilities, rtol=1e-5)
+
+
+def post_when_up(address: str, body: dict[str, Any], server: subprocess.Popen[bytes]) -> Any:
+    request = urllib.request.Request(
+        f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except ConnectionError:
+            time.sleep(0.2)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionError):
+                raise
+            time.sleep(0.2)
+    raise AssertionError("the server ended by itself")

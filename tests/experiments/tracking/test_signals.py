@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from experiments.tracking.signals import Terminated, raise_on_sigterm
+
+
+def send_sigterm_and_wait() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+
+
+def test_sigterm_raises_in_the_main_thread_and_the_handler_comes_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), raise_on_sigterm():
+        send_sigterm_and_wait()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert Terminated.exit_code == 143
+
+
+def test_except_exception_does_not_swallow_it() -> None:
+    assert not issubclass(Terminated, Exception)
+
+
+def test_a_second_sigterm_does_not_cut_the_closing_short() -> None:
+    closed = []
+
+    def work() -> None:
+        try:
+            send_sigterm_and_wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            closed.append(True)
+
+    with pytest.raises(Terminated), raise_on_sigterm():
+        work()
+    assert closed == [True]
+
+
+def test_another_thread_may_use_it_without_effect() -> None:
+    done = []
+
+    def work() -> None:
+        with raise_on_sigterm():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from cifar.config import ConfigError
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import TrackingError
+from experiments.tracking.store import Store, folder_name, open_store
+
+# Forks only after the imports: 8 processes that import MLflow on their own would take half a minute.
+COLD_STARTS = """
+import os, sys, time
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import import_mlflow
+from experiments.tracking.store import open_store
+
+import_mlflow()
+import mlflow.store.tracking.sqlalchemy_store
+
+def start(number, at):
+    time.sleep(max(0, at - time.time()))
+    config = TrackingConfig()
+    with Recorder(open_store(config), config, f"run-{number}", {"number": number}) as recorder:
+        recorder.log_epoch(1, {"loss": float(number)})
+
+at = time.time() + 0.3
+children = []
+for number in range(8):
+    child = os.fork()
+    if child == 0:
+        try:
+            start(number, at)
+        except BaseException as error:
+            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+def test_eight_processes_start_at_once_on_no_database(project: Path) -> None:
+    answer = subprocess.run([sys.executable, "-c", COLD_STARTS], capture_output=True, text=True)
+    assert (answer.stdout, answer.stderr) == ("[0, 0, 0, 0, 0, 0, 0, 0]\n", "")
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("cifar10").experiment_id])
+    assert sorted((run.info.run_name, run.data.metrics["loss"], run.info.status) for run in runs) == [
+        (f"run-{number}", float(number), "FINISHED") for number in range(8)
+    ]
+
+
+def test_the_default_is_mlflows_own_place(store: Store, project: Path) -> None:
+    assert store.uri == f"sqlite:///{project}/mlflow.db"
+    assert MlflowClient(store.uri).get_experiment(store.experiment_id).name == "cifar10"
+    assert {item.name: item.artifact_location for item in store.client.search_experiments()} == {
+        "cifar10": "mlruns/cifar10",
+        "Default": "mlruns/0",
+    }
+
+
+def test_opening_twice_gives_the_same_experiment(store: Store) -> None:
+    assert open_store(TrackingConfig()).experiment_id == store.experiment_id
+
+
+def test_a_folder_that_was_moved_still_shows_its_artifacts(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Recorder(store, TrackingConfig()) as recorder:
+        recorder.log_text("hello", "folder/note.txt")
+    moved = project.parent / (project.name + "-moved")
+    shutil.copytree(project, moved)
+    shutil.rmtree(project / "mlruns")
+    monkeypatch.chdir(moved)
+    # absolute: within a process MLflow keeps the store that "sqlite:///mlflow.db" first meant
+    client = MlflowClient(f"sqlite:///{moved}/mlflow.db")
+    copy = client.download_artifacts(recorder.run_id, "folder/note.txt")
+    assert (moved / recorder.artifact_uri / "folder" / "note.txt").exists()
+    assert Path(copy).read_text() == "hello"
+
+
+def test_a_database_elsewhere_keeps_its_artifacts_beside_it(
+    made_database: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "here").mkdir()
+    (project / "there").mkdir()
+    shutil.copy(made_database, project / "there" / "mlflow.db")
+    monkeypatch.chdir(project / "here")
+    config = TrackingConfig(uri="sqlite:///../there/mlflow.db", experiment="other")
+    with Recorder(open_store(config), config) as recorder:
+        recorder.log_text("hello", "note.txt")
+    assert Path(recorder.artifact_uri).parents[1] == project / "there" / "mlruns" / "other"
+    assert recorder.store.uri == f"sqlite:///{project}/there/mlflow.db"
+    with pytest.raises(
+        TrackingError, match=r"keeps its artifacts in the mlruns folder beside it\. Start from there: cd"
+    ):
+        open_store(TrackingConfig(uri=config.uri))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("cifar10", "cifar10"),
+        ("Model 1", "Model-1-"),
+        ("../../etc", "etc-"),
+        ("a/b", "a-b-"),
+        ("' OR 1=1 --", "OR-1-1-"),
+        ("日本 🚀", "experiment-"),
+        ("..", "experiment-"),
+        ("%2e%2e#?", "2e-2e-"),
+        ("x" * 250, "x" * 60 + "-"),
+    ],
+)
+def test_any_name_is_kept_and_its_folder_is_safe(store: Store, project: Path, name: str, folder: str) -> None:
+    config = TrackingConfig(experiment=name, run_name=name)
+    with Recorder(open_store(config), config) as recorder:
+        recorder.log_text("hello", "note.txt")
+    experiment = store.client.get_experiment_by_name(name)
+    assert recorder.store.experiment_id == experiment.experiment_id
+    assert experiment.artifact_location == f"mlruns/{folder_name(name)}"
+    assert folder_name(name).startswith(folder)
+    assert [path.parts[0] for path in Path("mlruns").rglob("note.txt")] == ["mlruns"]
+    (run,) = store.client.search_runs([experiment.experiment_id])
+    assert run.info.run_name == name
+    assert sorted(path.name for path in project.iterdir() if not path.name.startswith("mlflow.db")) == ["mlruns"]
+
+
+def test_two_names_never_share_a_folder() -> None:
+    assert len({folder_name(name) for name in ("a/b", "a-b", "a b", "../a/b")}) == 4
+
+
+def test_a_deleted_experiment_is_not_brought_back_unasked(store: Store) -> None:
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(TrackingError) as caught:
+        open_store(TrackingConfig())
+    assert str(caught.value) == (
+        "tracking.experiment=cifar10: this MLflow experiment was deleted. Choose another name, or restore it: "
+        f"mlflow experiments restore --experiment-id {store.experiment_id}"
+    )
+
+
+def test_mlflows_own_variable_names_the_store(
+    made_database: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(made_database, project / "mine.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
+    assert open_store(TrackingConfig()).uri == f"sqlite:///{project}/mine.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI=\./mlruns: expected the address of a database"):
+        open_store(TrackingConfig())
+
+
+def test_a_server_that_is_down_costs_seconds_and_tells_no_password(project: Path) -> None:
+    began = time.perf_counter()
+    with pytest.raises(TrackingError) as caught:
+        open_store(TrackingConfig(uri="http://bob:hunter2@127.0.0.1:9"))
+    assert str(caught.value).startswith("http://***@127.0.0.1:9: cannot be opened: ")
+    assert "hunter2" not in str(caught.value)
+    assert time.perf_counter() - began < 15
+
+
+def test_a_store_does_not_print_its_password() -> None:
+    store = Store(client=None, uri="http://bob:hunter2@host", experiment_id="1")
+    assert str(store) == "http://***@host"
+    assert "hunter2" not in repr(store)
