@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cifar.config import ComputeConfig, ConfigError
+from cifar.config import ComputeConfig, ConfigError, shown
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _refuse_a_second_setting(config: ComputeConfig) -> None:
                 raise ConfigError(
                     f"compute.{name}",
                     getattr(config, name),
-                    f"{getattr(_prepared, name)}, which this process already uses",
+                    f"{shown(getattr(_prepared, name))}, which this process already uses",
                     "Start a command of its own for each",
                 )
     elif "keras" in sys.modules and _keras_backend() != config.backend:

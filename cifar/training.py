@@ -83,7 +83,9 @@ def train(config: RunConfig, dataset: Dataset, listener: Listener) -> Trained:
             validation = evaluate(engine.predict(dataset.validation.images), dataset.validation.labels)
             metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
         metrics |= {
-            "learning_rate": float(engine.optimizer.learning_rate),
+            "learning_rate": float(
+                f"{float(engine.optimizer.learning_rate):.7g}"
+            ),  # it is a float32: 0.0005, not 0.00050000002
             "images_per_second": len(order) / trained_in,
             "seconds": time.perf_counter() - epoch_started,
         }

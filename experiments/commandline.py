@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import ConfigError
 from experiments.overrides import MOST_JOBS, Checker, Job, one_line
-from experiments.schema import UsageError, known_keys
+from experiments.schema import Settings, UsageError, known_keys
 from experiments.suggestions import did_you_mean, nearest
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -36,12 +36,16 @@ ALL_CHECKED = 64
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command line that can run. `passthrough`: Hydra answers it (`--help`, `--cfg`, ...) and nothing runs."""
+    """A command line that can run.
+
+    `passthrough`: Hydra answers it (`--help`, `--cfg`, ...) and nothing runs. `first`: the settings of the first job.
+    """
 
     multirun: bool
     jobs: int
     overrides: list[str]
     passthrough: bool = False
+    first: Settings | None = None
 
 
 def check(argv: list[str], config_name: str = "config") -> CommandLine:
@@ -82,9 +86,8 @@ def _check(argv: list[str], config_name: str) -> CommandLine:
         jobs = prod(len(axis) for axis in axes)
         if jobs > MOST_JOBS:
             raise UsageError(" ".join(args.overrides), f"{jobs} jobs, and a multirun may have {MOST_JOBS}")
-        for job in _jobs_to_check(axes, jobs):
-            checker.load(job)
-    return CommandLine(multirun, jobs, args.overrides, passthrough)
+        checked = [checker.load(job) for job in _jobs_to_check(axes, jobs)]
+    return CommandLine(multirun, jobs, args.overrides, passthrough, checked[0])
 
 
 def _arguments(argv: list[str]) -> Any:

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import ConfigError, shown
-from experiments.schema import NODES, UsageError, known_keys, load, refuse_code, unknown_key
+from experiments.schema import NODES, Settings, UsageError, known_keys, load, refuse_code, unknown_key
 from experiments.suggestions import did_you_mean, near_option
 
 MOST_JOBS = 10_000
@@ -101,7 +101,7 @@ class Checker:
             self._composed[lines] = compose(self.config_name, [*lines, *search], return_hydra_config=True)
         return self._composed[lines]
 
-    def load(self, job: Job) -> None:
+    def load(self, job: Job) -> Settings:
         """Build the objects of one job, as the job itself will.
 
         Raises:
@@ -113,7 +113,7 @@ class Checker:
                 _set(override, cfg)
         _refuse_code_in_hydra(cfg.hydra)
         try:
-            load(cfg)
+            return load(cfg)
         except UsageError as error:
             preset = next((item.value() for item in job if item.key_or_group == "experiment"), None)
             if preset is None or error.key in {override.key_or_group for override in job}:

@@ -1,0 +1,92 @@
+"""A run, whatever comes of it: an exit code, a line that says why, a result in its folder."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from cifar.config import ConfigError
+from experiments.display import say
+from experiments.execution import Place, execute, write_result
+from experiments.record import run_name, run_params
+from experiments.results.leaderboard import FinishedRun
+from experiments.schema import Settings, load
+from experiments.tracking.recorder import status_of
+from experiments.tracking.service import TrackingError, first_line
+from experiments.tracking.signals import Terminated, raise_on_sigterm
+
+if TYPE_CHECKING:
+    from experiments.multirun import Membership
+
+STOPPED_BY_CTRL_C = 130
+
+
+def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Membership | None = None) -> int:
+    """Run one job and say what came of it.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 the user's to mend, 130 Ctrl-C, 143 SIGTERM. In a multirun the last two
+        are raised on instead, since they end all of it.
+    """
+    console = Console(soft_wrap=True)
+    settings = load(cfg)
+    if membership is not None:
+        settings = membership.adopt(settings)
+        say(console, membership.headline())
+    place = Place(folder, console, live=membership is None or membership.live)
+    try:
+        with raise_on_sigterm():
+            result = execute(settings, resolved_config, place)
+    except BaseException as error:
+        code = _explain(error, console)
+        write_result(folder, _unfinished(settings, error))
+        if membership is not None and isinstance(error, KeyboardInterrupt | Terminated):
+            raise
+        return code
+    write_result(folder, result)
+    if membership is None:
+        _say_where(settings, result, folder, console)
+    return 0
+
+
+def _explain(error: BaseException, console: Console) -> int:
+    """Say what went wrong: one line for what a user can mend, a traceback for what is ours."""
+    from cifar.data import DataError
+
+    match error:
+        case ConfigError() | DataError() | TrackingError():
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        case ArithmeticError() if type(error).__name__ == "TrainingDivergedError":
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        case KeyboardInterrupt():
+            say(console, "stopped by Ctrl-C; the run is recorded as KILLED")
+            return STOPPED_BY_CTRL_C
+        case Terminated():
+            say(console, "stopped by SIGTERM; the run is recorded as KILLED")
+            return Terminated.exit_code
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+        case _:
+            traceback.print_exception(error)
+            return 1
+
+
+def _unfinished(settings: Settings, error: BaseException) -> FinishedRun:
+    params = {name: str(value) for name, value in run_params(settings).items()}
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    return FinishedRun("", run_name(settings), status_of(error), params, {}, reason)
+
+
+def _say_where(settings: Settings, result: FinishedRun, folder: Path, console: Console) -> None:
+    if not settings.tracking.enabled:
+        say(console, f"not recorded (tracking.enabled=false); log: {folder}")
+        return
+    look = f"open {settings.tracking.uri}" if settings.tracking.uri else "mlflow ui, then open http://127.0.0.1:5000"
+    say(console, f"recorded as {result.name}, run {result.run_id}; log: {folder}; to look at it: {look}")

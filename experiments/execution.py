@@ -1,0 +1,164 @@
+"""One run from its settings to its record: what `run`, a multirun and a sweep have in common."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from cifar import document
+from cifar.config import RunConfig
+from experiments.display import TrainingDisplay, duration, say
+from experiments.record import record_beginning, record_result, run_name, run_params
+from experiments.results.leaderboard import FinishedRun
+from experiments.schema import Settings
+from experiments.tracking.provenance import describe_environment
+from experiments.tracking.recorder import Recorder, open_recorder
+from experiments.tracking.service import TrackingError
+from experiments.tracking.system import SystemSampler
+
+if TYPE_CHECKING:
+    from cifar.compute import Device
+    from cifar.data import Dataset
+    from cifar.evaluation import Evaluation
+    from cifar.training import Trained
+
+LOG_FILE = "console.log"
+RESULT_FILE = "result.json"
+
+log = logging.getLogger("experiments")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens: its folder, the terminal, and whether it has that to itself."""
+
+    folder: Path
+    console: Console
+    live: bool = True
+
+
+def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedRun:
+    """Train one network, score it on the test images once, and record all of it.
+
+    Args:
+        settings: what to train and where to record it.
+        resolved_config: the composed configuration as YAML, kept with the run.
+        place: where to write and show what.
+
+    Raises:
+        ConfigError: this machine cannot do what the settings ask for; no run was created.
+        DataError: the images cannot be had; no run was created.
+        TrackingError: the store cannot be used.
+        TrainingDivergedError: the loss is no number any more.
+    """
+    from cifar import compute
+    from cifar.data import load_dataset
+
+    run = settings.run
+    device = compute.prepare(run.compute)
+    dataset = load_dataset(run.data)
+    tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
+    with (
+        open_recorder(settings.tracking, run_name(settings), run_params(settings), tags) as recorder,
+        SystemSampler() as sampler,
+    ):
+        try:
+            say(place.console, headline(run, device, dataset))
+            record_beginning(recorder, dataset, resolved_config)
+            trained = _train(run, dataset, recorder, sampler, place)
+            evaluation = _score(trained, dataset)
+            record_result(recorder, settings, trained, evaluation, dataset)
+            say(place.console, verdict(run, trained, evaluation))
+        except BaseException as error:
+            log.exception("the run ended early: %s", type(error).__name__)
+            raise
+        finally:
+            _keep_log(recorder, place.folder)
+    return _finished(recorder, settings, trained, evaluation)
+
+
+def headline(run: RunConfig, device: Device, dataset: Dataset) -> str:
+    """What is about to happen, in one line."""
+    held_out = f" + {len(dataset.validation):,} for validation" if dataset.validation is not None else ""
+    return (
+        f"{run.model.name}, {run.optimizer.name} (learning rate {run.optimizer.learning_rate:g}), "
+        f"{run.training.epochs} epoch{'s' * (run.training.epochs > 1)}, {len(dataset.train):,} images{held_out}, seed {run.seed}, "
+        f"{run.compute.backend} on {device.name}; data: {dataset.source}"
+    )
+
+
+def verdict(run: RunConfig, trained: Trained, evaluation: Evaluation) -> str:
+    """What came out, beside what the source document reports for this network."""
+    text = f"test accuracy {evaluation.accuracy:.2%}, test loss {evaluation.loss:.4f}"
+    if run.data.name == "cifar10":
+        text += f" (the document's {run.model.name}: {document.TEST_ACCURACY[run.model.name]:.2%})"
+    return f"{text}; {trained.stop_reason}, {duration(trained.seconds)}"
+
+
+def write_result(folder: Path, result: FinishedRun) -> None:
+    """Keep the result in the run's folder; a reader sees all of it or none."""
+    unfinished = folder / f"{RESULT_FILE}.part"
+    unfinished.write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
+    unfinished.replace(folder / RESULT_FILE)
+
+
+def read_result(folder: Path) -> FinishedRun | None:
+    """The result that a run left in its folder; None if it left none."""
+    try:
+        return FinishedRun(**json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _train(run: RunConfig, dataset: Dataset, recorder: Recorder, sampler: SystemSampler, place: Place) -> Trained:
+    from cifar.training import train
+
+    with TrainingDisplay(run, place.console, place.live) as display:
+        return train(run, dataset, _Watch(recorder, sampler, display))
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Hands what the training tells on to the record and to the display."""
+
+    recorder: Recorder
+    sampler: SystemSampler
+    display: TrainingDisplay
+
+    def on_step(self, epoch: int, step: int) -> None:
+        self.display.on_step(epoch, step)
+
+    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        self.recorder.log_epoch(epoch, metrics, self.sampler.drain())
+        self.display.on_epoch(epoch, metrics)
+
+
+def _score(trained: Trained, dataset: Dataset) -> Evaluation:
+    from cifar.evaluation import evaluate
+
+    return evaluate(trained.predict(dataset.test.images), dataset.test.labels)
+
+
+def _keep_log(recorder: Recorder, folder: Path) -> None:
+    log_file = folder / LOG_FILE
+    if log_file.is_file():
+        with suppress(TrackingError):  # the log is still in the folder
+            recorder.log_file(log_file)
+
+
+def _finished(recorder: Recorder, settings: Settings, trained: Trained, evaluation: Evaluation) -> FinishedRun:
+    from experiments.record import final_metrics
+
+    return FinishedRun(
+        run_id=recorder.run_id,
+        name=recorder.run_name,
+        status="FINISHED",
+        params={name: str(value) for name, value in run_params(settings).items()},
+        metrics=trained.history[-1] | final_metrics(trained, evaluation),
+    )

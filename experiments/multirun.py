@@ -1,0 +1,105 @@
+"""Several runs as one: a parent in MLflow, a child for each job, a leaderboard at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.commandline import CommandLine
+from experiments.execution import read_result
+from experiments.folders import option
+from experiments.results.leaderboard import FinishedRun, as_json, build_leaderboard
+from experiments.results.tables import as_markdown, as_table
+from experiments.schema import Settings
+from experiments.tracking.provenance import describe_environment
+from experiments.tracking.recorder import open_recorder
+from experiments.tracking.service import TrackingError
+from experiments.tracking.signals import Terminated, raise_on_sigterm
+
+MEMBERSHIP_FILE = "multirun.json"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a job knows of the multirun that it belongs to."""
+
+    number: int
+    jobs: int
+    parent_run_id: str | None
+    live: bool
+    overrides: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path, number: int, overrides: list[str]) -> Membership:
+        """The membership of job `number`, counted from 1, of the multirun in `folder`."""
+        shared = json.loads((folder / MEMBERSHIP_FILE).read_text(encoding="utf-8"))
+        return cls(number=number, overrides=tuple(overrides), **shared)
+
+    def adopt(self, settings: Settings) -> Settings:
+        """The job's settings, to be recorded below the multirun's parent."""
+        if self.parent_run_id is None:
+            return settings
+        return replace(settings, tracking=replace(settings.tracking, parent_run_id=self.parent_run_id))
+
+    def headline(self) -> str:
+        """Which job this is: job 2 of 4: model=model1 optimizer=sgd."""
+        return f"\njob {self.number} of {self.jobs}: {' '.join(self.overrides)}"
+
+
+def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int:
+    """Run every job below one parent and show who did best.
+
+    Returns:
+        The exit code: 0 if every job finished, 1 if one did not, 2 if the store cannot be used, 130 or 143 if stopped.
+    """
+    console = Console(soft_wrap=True)
+    assert typed.first is not None
+    name = typed.first.tracking.run_name or f"multirun of {typed.jobs}"
+    tags = describe_environment() | {"multirun.jobs": str(typed.jobs), "multirun.overrides": " ".join(typed.overrides)}
+    try:
+        with raise_on_sigterm(), open_recorder(typed.first.tracking, name, tags=tags) as parent:
+            _write_membership(typed, folder, parent.run_id or None)
+            launch()
+            results = [_result(folder, number) for number in range(typed.jobs)]
+            board = build_leaderboard(results)
+            console.print()
+            console.print(as_table(board))
+            parent.log_text(as_markdown(board), "leaderboard.md")
+            parent.log_json(as_json(board), "leaderboard.json")
+            parent.set_tags({"mlflow.note.content": as_markdown(board)})
+            failed = sum(result.status != "FINISHED" for result in results)
+            if failed:
+                parent.set_tags({"multirun.failed": str(failed)})
+    except TrackingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return Terminated.exit_code
+    done = f"{typed.jobs - failed} of {typed.jobs} jobs finished"
+    print(f"{done}; logs: {folder}" + ("" if not failed else f"; {failed} failed"))
+    return 1 if failed else 0
+
+
+def _write_membership(typed: CommandLine, folder: Path, parent_run_id: str | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = {
+        "jobs": typed.jobs,
+        "parent_run_id": parent_run_id,
+        # Two progress bars on one terminal would overwrite each other.
+        "live": option(typed.overrides, "hydra/launcher") in (None, "basic"),
+    }
+    unfinished = folder / f"{MEMBERSHIP_FILE}.part"
+    unfinished.write_text(json.dumps(shared), encoding="utf-8")
+    unfinished.replace(folder / MEMBERSHIP_FILE)
+
+
+def _result(folder: Path, number: int) -> FinishedRun:
+    missing = FinishedRun("", f"job {number + 1}", "FAILED", {}, {}, "its process died without a word")
+    return read_result(folder / str(number)) or missing

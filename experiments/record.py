@@ -1,0 +1,108 @@
+"""What is written down of a run, before and after its training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cifar.config import CLASS_NAMES, flatten
+from experiments.schema import Settings
+from experiments.tracking.provenance import packages, uncommitted_diff
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from cifar.data import Dataset
+    from cifar.evaluation import Evaluation
+    from cifar.training import Trained
+
+
+def run_params(settings: Settings) -> dict[str, Any]:
+    """Each value of the configuration under its dotted key."""
+    return flatten(settings.run)
+
+
+def run_name(settings: Settings) -> str:
+    """A name that tells a person what was trained: model2-sgd-seed0."""
+    run = settings.run
+    return f"{run.model.name}-{run.optimizer.name}-seed{run.seed}"
+
+
+def record_beginning(recorder: Recorder, dataset: Dataset, resolved_config: str) -> None:
+    """The configuration as it was composed, the data, the packages, and what git does not know yet."""
+    recorder.log_text(redact(resolved_config), "config.yaml")
+    recorder.log_text(packages(), "environment/packages.txt")
+    if diff := uncommitted_diff():
+        recorder.log_text(diff, "environment/uncommitted.diff")
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    for context, split in splits.items():
+        if split is not None:
+            recorder.log_dataset(
+                split.images,
+                split.labels,
+                digest=dataset.digest,
+                source=dataset.source,
+                name=f"cifar10-{context}",
+                context=context,
+            )
+
+
+def final_metrics(trained: Trained, evaluation: Evaluation) -> dict[str, float]:
+    """The run's results under the names that tables and sweeps use."""
+    metrics = {
+        "test_loss": evaluation.loss,
+        "test_accuracy": evaluation.accuracy,
+        "epochs_run": float(len(trained.history)),
+        "training_seconds": trained.seconds,
+        "parameters": float(trained.model.count_params()),
+    }
+    if trained.best_epoch is not None:
+        metrics["best_epoch"] = float(trained.best_epoch)
+        metrics["best_val_accuracy"] = trained.history[trained.best_epoch - 1]["val_accuracy"]
+    return metrics
+
+
+def record_result(
+    recorder: Recorder, settings: Settings, trained: Trained, evaluation: Evaluation, dataset: Dataset
+) -> None:
+    """Results, pictures, predictions and the network itself."""
+    from cifar import figures
+    from cifar.evaluation import save_predictions
+
+    recorder.log_metrics(final_metrics(trained, evaluation))
+    recorder.set_tags({"stop_reason": trained.stop_reason, "test_evaluations": "1"})
+    recorder.log_text(layers_text(trained), "layers.txt")
+    recorder.log_json(per_class(evaluation), "per_class_accuracy.json")
+    title = f"{settings.run.model.name}, {settings.run.optimizer.name}, seed {settings.run.seed}"
+    recorder.log_figure(figures.learning_curves(trained.history, title), "figures/learning_curves.png")
+    recorder.log_figure(figures.confusion_matrix(evaluation), "figures/confusion_matrix.png")
+    recorder.log_figure(figures.per_class_accuracy(evaluation), "figures/per_class_accuracy.png")
+    recorder.log_figure(figures.confident_mistakes(dataset.test.images, evaluation), "figures/confident_mistakes.png")
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = Path(folder) / "test_predictions.npz"
+        save_predictions(predictions, evaluation)
+        recorder.log_file(predictions, "predictions")
+    if settings.tracking.log_model:
+        from cifar.models import with_raw_input
+        from experiments.tracking.model import log_model
+
+        log_model(recorder, with_raw_input(trained.model), dataset.test.images[:2])
+
+
+def layers_text(trained: Trained) -> str:
+    """The network as a table: layer, kind, output shape, parameters."""
+    from cifar.models import layer_table
+
+    rows = [
+        (name, kind, " x ".join(map(str, shape)), f"{count:,}")
+        for name, kind, shape, count in layer_table(trained.model)
+    ]
+    rows.append(("", "", "total", f"{trained.model.count_params():,}"))
+    return "\n".join(f"{name:<16}{kind:<16}{shape:<16}{count:>12}".rstrip() for name, kind, shape, count in rows) + "\n"
+
+
+def per_class(evaluation: Evaluation) -> Mapping[str, float]:
+    """The share of each class that was recognised."""
+    return dict(zip(CLASS_NAMES, map(float, evaluation.per_class_accuracy), strict=True))

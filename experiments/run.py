@@ -1,0 +1,56 @@
+"""Train one network, or with -m several, and record everything in MLflow: python -m experiments.run --help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from cifar.config import ConfigError
+from experiments.attempt import attempt
+from experiments.commandline import check
+from experiments.folders import hydra_arguments, new_folder, option
+from experiments.multirun import Membership, run_all
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def job(cfg: DictConfig) -> None:
+    """One run; Hydra calls this once, or once for each job of a multirun."""
+    here = HydraConfig.get()
+    membership = None
+    if here.mode == RunMode.MULTIRUN:
+        membership = Membership.read(Path(here.sweep.dir), number=here.job.num + 1, overrides=here.overrides.task)
+    code = attempt(cfg, OmegaConf.to_yaml(cfg), Path(here.runtime.output_dir), membership)
+    if membership is None:
+        sys.exit(code)
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line is wrong."""
+    try:
+        typed = check(argv)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if typed.passthrough:
+        _launch(argv)
+        return 0
+    if typed.multirun:
+        folder = Path(option(typed.overrides, "hydra.sweep.dir") or new_folder("multirun"))
+        return run_all(typed, folder, lambda: _launch(hydra_arguments(argv, typed, f"hydra.sweep.dir={folder}")))
+    folder = Path(option(typed.overrides, "hydra.run.dir") or new_folder("outputs"))
+    _launch(hydra_arguments(argv, typed, f"hydra.run.dir={folder}"))
+    return 0
+
+
+def _launch(argv: list[str]) -> None:
+    sys.argv[1:] = argv
+    job()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""Run by test_jax.py in a process of its own: trains with the JAX engine where TensorFlow cannot be imported."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cifar import compute
+from cifar.config import SGD, ComputeConfig, DataConfig, Model3Config, RunConfig, TrainingConfig
+from cifar.data import Split
+
+
+def main(folder: Path) -> None:
+    """Read what TensorFlow started from, write what JAX makes of it."""
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # any import of it fails
+    compute.prepare(ComputeConfig(device="cpu", backend="jax"))
+    given = np.load(folder / "given.npz")
+    train = Split(given["images"], given["labels"])
+    weights = [given[f"weight{index}"] for index in range(int(given["weights"]))]
+    without_dropout = {"dropout_rate": 0, "dense_dropout_rate": 0}
+    report: dict[str, Any] = {}
+    for name, scan in (("scan", True), ("steps", False)):
+        engine = build(train, scan, **without_dropout)
+        engine.model.set_weights(weights)
+        scores = engine.run_epoch(given["order"], lambda step: None)
+        np.savez(folder / f"{name}.npz", *engine.model.get_weights())
+        report[name] = {"loss": scores.loss, "accuracy": scores.accuracy, "steps": int(engine.optimizer.iterations)}
+    report["dropout"] = [[dropout_losses(train, scan) for _ in range(2)] for scan in (True, False)]
+    report["probabilities"] = engine.predict(train.images).sum(axis=1).tolist()
+    wider = {"filters": 4, "dense_units": 32, "max_norm": None, **without_dropout}
+    report["precisions"] = [losses(build(train, True, name, **wider), epochs=4) for name in ("float16", "float32")]
+    report["diverged"] = diverged_at(train)
+    report["trained"] = train_whole(train)
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+def build(train: Split, scan: bool, precision: str = "float32", **model: Any) -> Any:
+    """An engine for a small model3 whose max-norm binds."""
+    from cifar.engines.jax import JaxEngine
+
+    config = RunConfig(
+        model=Model3Config(**{"filters": 2, "dense_units": 8, "max_norm": 0.5, **model}),
+        optimizer=SGD(learning_rate=0.05, momentum=0.9),
+        data=DataConfig(name="sample", train_size=len(train), validation_size=20),
+        compute=ComputeConfig(backend="jax", precision=precision),
+    )
+    return JaxEngine(config, train, scan=scan)
+
+
+def losses(engine: Any, epochs: int) -> list[float]:
+    """The loss of each of some epochs."""
+    order = np.arange(len(engine._labels))
+    return [engine.run_epoch(order, lambda step: None).loss for _ in range(epochs)]
+
+
+def dropout_losses(train: Split, scan: bool) -> list[float]:
+    """Two epochs with dropout, each seeded."""
+    from cifar.engines import seed_dropout
+
+    engine = build(train, scan)
+    found = []
+    for epoch in (1, 2):
+        seed_dropout(engine.model, 0, epoch)
+        found += losses(engine, epochs=1)
+    return found
+
+
+def diverged_at(train: Split) -> int:
+    """The step at which a weight that is no number is noticed."""
+    from cifar.engines import DivergedError
+
+    engine = build(train, scan=False)
+    broken = engine.model.get_weights()
+    broken[-1][:] = np.nan
+    engine.model.set_weights(broken)
+    try:
+        losses(engine, epochs=1)
+    except DivergedError as error:
+        return error.step
+    return 0
+
+
+def train_whole(train: Split) -> list[dict[str, float]]:
+    """train() from end to end on this backend."""
+    from cifar.data import Dataset
+    from cifar.training import train as train_network
+
+    class Deaf:
+        def on_step(self, epoch: int, step: int) -> None: ...
+
+        def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None: ...
+
+    config = RunConfig(
+        model=Model3Config(filters=4, dense_units=32),
+        optimizer=SGD(learning_rate=0.02, momentum=0.9),
+        data=DataConfig(name="sample", train_size=len(train), validation_size=20),
+        training=TrainingConfig(epochs=12),
+        compute=ComputeConfig(device="cpu", backend="jax"),
+    )
+    return train_network(config, Dataset(train, train, train, "made up", "0"), Deaf()).history
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""The device is found once, and what it cannot do is refused in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cifar import compute
+from cifar.config import ComputeConfig, ConfigError
+
+pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
+
+
+def test_a_cpu_is_named() -> None:
+    device = compute.prepare(ComputeConfig(device="cpu"))
+    assert device.kind == "cpu"
+    assert device.name == compute.cpu_name() != ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"backend": "jax"}, "compute.backend=jax: expected tensorflow, which this process already uses"),
+        ({"threads": 1}, "compute.threads=1: expected null, which this process already uses"),
+        ({"deterministic": True}, "compute.deterministic=true: expected false, which this process already uses"),
+    ],
+)
+def test_a_process_is_set_up_once(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compute.prepare(ComputeConfig(**{"device": "cpu", **changed}))  # type: ignore[arg-type]
+
+
+SCRIPT = """
+from cifar import compute
+from cifar.config import ComputeConfig, ConfigError
+for refused in {refused}:
+    try:
+        compute.prepare(ComputeConfig(**refused))
+    except ConfigError as error:
+        print(error)
+    compute._prepared = None
+import tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_nothing_is_written_to_the_terminal() -> None:
+    asked = [{"device": "gpu", "threads": 1}, {"precision": "bfloat16", "threads": 1}]
+    environment_without_gpus = {"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(refused=asked)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment_without_gpus,
+    )
+    no_gpu, no_precision, threads = done.stdout.splitlines()
+    assert no_gpu.startswith("compute.device=gpu: expected a GPU that the backend can use. None was found: check")
+    assert no_precision == "compute.precision=bfloat16: expected float32, since no GPU was found"
+    assert threads == "1"
+    assert done.stderr == ""
