@@ -85,10 +85,11 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
 
 def headline(run: RunConfig, device: Device, dataset: Dataset) -> str:
     """What is about to happen, in one line."""
+    epochs = f"{run.training.epochs} epoch{'s' if run.training.epochs > 1 else ''}"
     held_out = f" + {len(dataset.validation):,} for validation" if dataset.validation is not None else ""
     return (
         f"{run.model.name}, {run.optimizer.name} (learning rate {run.optimizer.learning_rate:g}), "
-        f"{run.training.epochs} epoch{'s' * (run.training.epochs > 1)}, {len(dataset.train):,} images{held_out}, seed {run.seed}, "
+        f"{epochs}, {len(dataset.train):,} images{held_out}, seed {run.seed}, "
         f"{run.compute.backend} on {device.name}; data: {dataset.source}"
     )
 
