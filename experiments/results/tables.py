@@ -141,7 +141,8 @@ def _terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def _pipes(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [[cell.replace("|", "\\|") for cell in row] for row in (headers, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # MLflow's page takes lines of pipes for a table from two dashes on.
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
     padded = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "\n".join(f"| {line} |" for line in padded)

@@ -46,7 +46,7 @@ EXPECTED = {
         model=Model3Config(depth=1, max_norm=3.0),
         optimizer=SGD(learning_rate=0.01, momentum=0.9),
         schedule=Constant(),
-        training=FIFTEEN,
+        training=TrainingConfig(epochs=15, batch_size=64),
         data=WHOLE,
     ),
 }
