@@ -60,11 +60,11 @@ def test_the_terminal_shows_ranks_means_deviations_and_failures(board: Leaderboa
 def test_markdown_shows_dotted_keys_and_the_runs(board: Leaderboard) -> None:
     lines = as_markdown(board).splitlines()
     assert lines[4:9] == [
-        "| # | model.name | n | val_accuracy % | test_accuracy % | runs                   |",
-        "| - | ---------- | - | -------------- | --------------- | ---------------------- |",
-        "| 1 | model2     | 1 | 72.12          | 71.00           | model2-run             |",
-        "| 2 | model1     | 2 | 63.00 ± 1.41   | 61.50 ± 0.71    | model1-run, model1-run |",
-        "| - | model3     | 1 | -              | 99.00           | whole                  |",
+        "| #   | model.name | n   | val_accuracy % | test_accuracy % | runs                   |",
+        "| --- | ---------- | --- | -------------- | --------------- | ---------------------- |",
+        "| 1   | model2     | 1   | 72.12          | 71.00           | model2-run             |",
+        "| 2   | model1     | 2   | 63.00 ± 1.41   | 61.50 ± 0.71    | model1-run, model1-run |",
+        "| -   | model3     | 1   | -              | 99.00           | whole                  |",
     ]
     assert lines[-1] == "| model3-run | FAILED | no space [Errno 28] left [/red] | model=model3 seed=1 |"
 
