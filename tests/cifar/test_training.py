@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cifar.config import SGD, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
+from cifar.config import MODELS, OPTIMIZERS, SGD, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
 from cifar.data import Dataset
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
@@ -57,6 +57,33 @@ def test_it_learns_and_reports_each_epoch(tiny_dataset: Dataset, tiny_data_confi
     assert trained.stop_reason == "all epochs done"
     assert trained.history[-1]["loss"] < trained.history[0]["loss"]
     assert trained.history[-1]["val_accuracy"] > 0.4  # chance is 0.1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_trains(name: str, tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:
+    from cifar.training import train
+
+    config = RunConfig(
+        model=MODELS[name](filters=2, dense_units=4), data=tiny_data_config, training=TrainingConfig(epochs=1)
+    )
+    trained = train(config, tiny_dataset, Memory())
+    assert trained.model.name == name
+    assert trained.predict(tiny_dataset.test.images).shape == (20, 10)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_lowers_the_loss(name: str, tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:
+    from cifar.training import train
+
+    rates = {"sgd": 0.05, "adadelta": 1.0, "adagrad": 0.05, "lion": 5e-4}
+    config = RunConfig(
+        model=Model1Config(filters=8, dense_units=32, dropout_rate=0, dense_dropout_rate=0),
+        optimizer=OPTIMIZERS[name](learning_rate=rates.get(name, 2e-3)),
+        data=tiny_data_config,
+        training=TrainingConfig(epochs=6),
+    )
+    losses = [metrics["loss"] for metrics in train(config, tiny_dataset, Memory()).history]
+    assert losses[-1] < losses[0]
 
 
 def test_two_trainings_with_one_seed_end_with_the_same_bits(
