@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,12 @@ from experiments.record import run_name, run_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
 from experiments.tracking.recorder import status_of
+from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError, first_line
-from experiments.tracking.signals import Terminated, raise_on_sigterm
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
     from experiments.multirun import Membership
-
-STOPPED_BY_CTRL_C = 130
 
 
 def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Membership | None = None) -> int:
@@ -33,6 +31,7 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
         The exit code: 0 done, 1 failed, 2 the user's to mend, 130 Ctrl-C, 143 SIGTERM. In a multirun the last two
         are raised on instead, since they end all of it.
     """
+    _redact_files(folder / ".hydra")
     console = Console(soft_wrap=True)
     settings = load(cfg)
     if membership is not None:
@@ -52,6 +51,12 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
     if membership is None:
         _say_where(settings, result, folder, console)
     return 0
+
+
+def _redact_files(folder: Path) -> None:
+    """Hydra has written what was typed, which may hold a password."""
+    for file in folder.glob("*.yaml"):
+        file.write_text(redact(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _explain(error: BaseException, console: Console) -> int:
@@ -74,7 +79,7 @@ def _explain(error: BaseException, console: Console) -> int:
         case SystemExit():
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         case _:
-            traceback.print_exception(error)
+            print(redacted_traceback(error), end="", file=sys.stderr)
             return 1
 
 

@@ -19,6 +19,7 @@ from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder, open_recorder
+from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError
 from experiments.tracking.system import SystemSampler
 
@@ -76,7 +77,7 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
             record_result(recorder, settings, trained, evaluation, dataset)
             say(place.console, verdict(run, trained, evaluation))
         except BaseException as error:
-            log.exception("the run ended early: %s", type(error).__name__)
+            log.error("the run ended early: %s", redacted_traceback(error))
             raise
         finally:
             _keep_log(recorder, place.folder)
@@ -150,7 +151,7 @@ def _keep_log(recorder: Recorder, folder: Path) -> None:
     log_file = folder / LOG_FILE
     if log_file.is_file():
         with suppress(TrackingError):  # the log is still in the folder
-            recorder.log_file(log_file)
+            recorder.log_text(redact(log_file.read_text(encoding="utf-8")), LOG_FILE)
 
 
 def _finished(recorder: Recorder, settings: Settings, trained: Trained, evaluation: Evaluation) -> FinishedRun:

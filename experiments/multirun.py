@@ -17,9 +17,9 @@ from experiments.results.leaderboard import FinishedRun, as_json, build_leaderbo
 from experiments.results.tables import as_markdown, as_table
 from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.recorder import open_recorder
+from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import Terminated, raise_on_sigterm
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
 
 MEMBERSHIP_FILE = "multirun.json"
 
@@ -64,7 +64,7 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
     try:
         with raise_on_sigterm(), open_recorder(typed.first.tracking, name, tags=tags) as parent:
             _write_membership(typed, folder, parent.run_id or None)
-            launch()
+            _launch_all(launch, parent)
             results = [_result(folder, number) for number in range(typed.jobs)]
             board = build_leaderboard(results)
             console.print()
@@ -78,13 +78,21 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
     except TrackingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
-    except Terminated:
-        return Terminated.exit_code
+    except (KeyboardInterrupt, Terminated) as error:
+        print(f"the multirun was stopped and is recorded as KILLED; logs: {folder}")
+        return Terminated.exit_code if isinstance(error, Terminated) else STOPPED_BY_CTRL_C
     done = f"{typed.jobs - failed} of {typed.jobs} jobs finished"
     print(f"{done}; logs: {folder}" + ("" if not failed else f"; {failed} failed"))
     return 1 if failed else 0
+
+
+def _launch_all(launch: Callable[[], None], parent: Recorder) -> None:
+    try:
+        launch()
+    except SystemExit:
+        pass  # Hydra's way out when a worker died, after its message; the jobs without a result tell the rest
+    finally:
+        parent.end_children()  # parallel workers are killed without a chance to do it themselves
 
 
 def _write_membership(typed: CommandLine, folder: Path, parent_run_id: str | None) -> None:

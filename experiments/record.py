@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,6 +104,7 @@ def layers_text(trained: Trained) -> str:
     return "\n".join(f"{name:<16}{kind:<16}{shape:<16}{count:>12}".rstrip() for name, kind, shape, count in rows) + "\n"
 
 
-def per_class(evaluation: Evaluation) -> Mapping[str, float]:
-    """The share of each class that was recognised."""
-    return dict(zip(CLASS_NAMES, map(float, evaluation.per_class_accuracy), strict=True))
+def per_class(evaluation: Evaluation) -> Mapping[str, float | None]:
+    """The share of each class that was recognised; None for a class without images (JSON knows no NaN)."""
+    shares = [None if math.isnan(share) else float(share) for share in evaluation.per_class_accuracy]
+    return dict(zip(CLASS_NAMES, shares, strict=True))

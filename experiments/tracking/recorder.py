@@ -134,6 +134,16 @@ class Recorder:
         described = dataset_input(images, labels, digest[:LONGEST_DIGEST], redact(source), name, context)
         self._write("log_inputs", [described])
 
+    def end_children(self) -> None:
+        """Ends as KILLED the runs below this one that are still open, since the processes that wrote them are gone."""
+        below = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
+        try:
+            with one_line_errors("its children cannot be closed"):
+                for child in self.store.client.search_runs([self.store.experiment_id], below):
+                    self.store.client.set_terminated(child.info.run_id, "KILLED")
+        except TrackingError as reason:
+            log.warning("run %s: %s", self.run_id, reason)
+
     def _write_batch(
         self,
         metrics: Iterable[tuple[str, float, int, int]] = (),
@@ -174,6 +184,9 @@ class NullRecorder(Recorder):
         return self
 
     def log_dataset(self, *arguments: Any, **named: Any) -> None:
+        """Nothing."""
+
+    def end_children(self) -> None:
         """Nothing."""
 
     def _write_batch(self, *arguments: Any, **named: Any) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import traceback
 from collections.abc import Sequence
 
 HIDDEN = "***"
@@ -22,6 +23,11 @@ def redact(text: str) -> str:
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, HIDDEN)
     return text
+
+
+def redacted_traceback(error: BaseException) -> str:
+    """What Python would print of an error, without secrets."""
+    return redact("".join(traceback.format_exception(error)))
 
 
 def redact_command(arguments: Sequence[str]) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPED_BY_CTRL_C = 128 + signal.SIGINT
+"""The exit code of a command that Ctrl-C ended."""
+
 
 class Terminated(BaseException):
     """The process was sent SIGTERM. Not an Exception: `except Exception` must not swallow it."""
