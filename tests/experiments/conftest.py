@@ -1,17 +1,51 @@
-"""A fresh tracking database costs seconds of migrations: it is made once, and every test gets a copy."""
+"""What tests of the commands share: a tracking database, and a training that takes a moment.
+
+A fresh database costs seconds of migrations: it is made once, and every test gets a copy.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.store import Store, open_store
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+TINY = (
+    "data=sample",
+    "data.train_size=64",
+    "data.validation_size=20",
+    "data.test_size=20",
+    "model.filters=2",
+    "model.dense_units=4",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Overrides for a network and data so small that an epoch takes milliseconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def composed() -> Callable[..., DictConfig]:
+    """Makes the configuration that Hydra would hand to a tiny job on the CPU, with more overrides."""
+
+    def make(*overrides: str) -> DictConfig:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose("config", [*TINY, "compute=cpu", "training.epochs=2", *overrides])
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from experiments.commandline import CommandLine
+from experiments.folders import hydra_arguments, new_folder, option
+
+
+def test_a_folder_is_named_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = new_folder("outputs")
+    assert folder.is_dir()
+    assert re.fullmatch(r"outputs/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{4}", str(folder))
+
+
+def test_runs_that_start_in_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: new_folder(str(tmp_path)), range(200)))
+    assert len(set(folders)) == 200
+
+
+def test_a_name_that_is_taken_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("experiments.folders.time.strftime", lambda _: "now")
+    monkeypatch.setattr("experiments.folders.secrets.token_hex", lambda _: next(ids))
+    assert [new_folder(str(tmp_path)).name for _ in range(2)] == ["now_aaaa", "now_bbbb"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "value"),
+    [
+        ([], None),
+        (["seed=1"], "1"),
+        (["seed=1", "seed=2"], "2"),
+        (["seed="], ""),
+        (["seeds=1", "x.seed=2"], None),
+        (["seed='a=b'"], "'a=b'"),
+    ],
+)
+def test_of_what_was_typed_twice_the_last_counts(overrides: list[str], value: str | None) -> None:
+    assert option(overrides, "seed") == value
+
+
+def typed(*overrides: str) -> CommandLine:
+    return CommandLine(multirun=False, jobs=1, overrides=list(overrides))
+
+
+def test_flags_stay_before_the_overrides_and_the_folder_comes_last() -> None:
+    argv = ["-m", "seed=1,2", "--config-dir", "mine"]
+    assert hydra_arguments(argv, typed("seed=1,2"), "hydra.sweep.dir=x") == [
+        "-m",
+        "--config-dir",
+        "mine",
+        "seed=1,2",
+        "hydra.sweep.dir=x",
+    ]
+
+
+def test_a_folder_that_the_user_chose_is_kept() -> None:
+    argv = ["hydra.run.dir=mine"]
+    assert hydra_arguments(argv, typed(*argv), "hydra.run.dir=ours") == ["hydra.run.dir=mine"]
