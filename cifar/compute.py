@@ -117,8 +117,7 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
         if config.device == "cpu":
             os.environ["JAX_PLATFORMS"] = "cpu"
         if config.threads is not None:
-            # XLA sizes its thread pools by the cores that the process may use.
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config.threads])
+            _limit_cores(config.threads)
         if config.deterministic:
             flags += " --xla_gpu_deterministic_ops=true"
         os.environ["XLA_FLAGS"] = flags.strip()
@@ -128,6 +127,13 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
 
     device = jax.devices()[0]
     return Device("gpu", device.device_kind) if device.platform == "gpu" else Device("cpu", cpu_name())
+
+
+def _limit_cores(threads: int) -> None:
+    """XLA sizes its thread pools by the cores that the process may use."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise ConfigError("compute.threads", threads, "null: this system cannot limit the cores of a JAX process")
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def cpu_name() -> str:

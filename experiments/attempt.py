@@ -76,8 +76,13 @@ def _explain(error: BaseException, console: Console) -> int:
         case Terminated():
             say(console, "stopped by SIGTERM; the run is recorded as KILLED")
             return Terminated.exit_code
+        case SystemExit(code=None):
+            return 0
+        case SystemExit(code=int(code)):
+            return code
         case SystemExit():
-            return error.code if isinstance(error.code, int) else int(error.code is not None)
+            print(redact(str(error)), file=sys.stderr)
+            return 1
         case _:
             print(redacted_traceback(error), end="", file=sys.stderr)
             return 1

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from cifar.compute import cpu_name
 from experiments.tracking.redaction import redact, redact_command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -98,7 +99,7 @@ def _machine() -> dict[str, str]:
         "host": socket.gethostname(),
         "os": platform.platform(),
         "python": platform.python_version(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cpu.cores": str(os.cpu_count() or 1),
         "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
     }
@@ -109,15 +110,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user id without a name
         return str(os.getuid())
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:
