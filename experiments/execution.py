@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,10 @@ class Place:
     console: Console
     live: bool = True
 
+    def busy(self, doing: str) -> AbstractContextManager[object]:
+        """Show on a terminal that something takes its time."""
+        return self.console.status(doing) if self.live else nullcontext()
+
 
 def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedRun:
     """Train one network, score it on the test images once, and record all of it.
@@ -62,7 +66,8 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
     from cifar.data import load_dataset
 
     run = settings.run
-    device = compute.prepare(run.compute)
+    with place.busy(f"starting {run.compute.backend}"):
+        device = compute.prepare(run.compute)
     dataset = load_dataset(run.data)
     tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
     with (
@@ -74,8 +79,9 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
             record_beginning(recorder, dataset, resolved_config)
             trained = _train(run, dataset, recorder, sampler, place)
             evaluation = _score(trained, dataset)
-            record_result(recorder, settings, trained, evaluation, dataset)
             say(place.console, verdict(run, trained, evaluation))
+            with place.busy("recording the results"):
+                record_result(recorder, settings, trained, evaluation, dataset)
         except BaseException as error:
             log.error("the run ended early: %s", redacted_traceback(error))
             raise
