@@ -11,7 +11,7 @@ import tensorflow as tf
 from cifar.config import RunConfig
 from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
-from cifar.engines.fused import FUSED_CLASSES, take_constraints
+from cifar.engines.fused import FUSED_CLASSES, draw_dropout, take_constraints
 from cifar.models import build_model
 from cifar.optimizers import build_optimizer
 
@@ -37,7 +37,7 @@ class TensorFlowEngine:
         if config.compute.precision == "float16":  # its range is too small for gradients as they are
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build(self.model.trainable_variables)
-        self._constrain = take_constraints(self.model.trainable_variables)
+        self._constrain = take_constraints(self.model.trainable_variables, xla=self._jit_compile)
         self._images = tf.constant(train.images)
         self._labels = tf.constant(train.labels)
         with tf.device("CPU:0"):
@@ -99,7 +99,7 @@ class TensorFlowEngine:
         """One optimizer step; returns the sum of the losses and the number of right answers."""
         labels = tf.cast(labels, tf.int32)
         with tf.GradientTape() as tape:
-            probabilities = self.model(tf.cast(images, tf.float32) / 255.0, training=True)
+            probabilities = self._forward_training(tf.cast(images, tf.float32) / 255.0)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             loss = tf.reduce_mean(losses)
             scaled = self.optimizer.scale_loss(loss)
@@ -108,6 +108,14 @@ class TensorFlowEngine:
         self._constrain()
         right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == labels
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
+
+    def _forward_training(self, values: tf.Tensor) -> tf.Tensor:
+        if self._jit_compile:  # XLA makes one kernel of Keras' dropout
+            return self.model(values, training=True)
+        for layer in self.model.layers:
+            is_dropout = isinstance(layer, keras.layers.Dropout)
+            values = draw_dropout(layer, values) if is_dropout else layer(values, training=True)
+        return values
 
     def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
         return self.model(tf.cast(images, tf.float32) / 255.0, training=False)
