@@ -12,12 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from cifar.config import ConfigError
 from experiments.attempt import attempt
-from experiments.commandline import check
+from experiments.commandline import CONF, check
 from experiments.folders import hydra_arguments, new_folder, option
 from experiments.multirun import Membership, run_all
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def job(cfg: DictConfig) -> None:
     """One run; Hydra calls this once, or once for each job of a multirun."""
     here = HydraConfig.get()
