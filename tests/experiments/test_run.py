@@ -1,0 +1,89 @@
+"""The command itself, in this process; test_stops.py and test_end_to_end.py start it as a user does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.tracking.store import Store
+
+Run = Callable[..., int]
+
+
+def test_one_command_trains_and_records(
+    exit_code: Run,
+    store: Store,
+    project: Path,
+    tiny: tuple[str, ...],
+    tensorflow_on_cpu: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exit_code(*tiny, "compute=cpu", "training.epochs=1", "tracking.log_model=false", "seed=5") == 0
+    (run,) = store.client.search_runs([store.experiment_id])
+    (folder,) = (project / "outputs").iterdir()
+    assert run.data.params["seed"] == "5"
+    assert {file.name for file in folder.iterdir()} == {".hydra", "console.log", "result.json"}
+    assert "epoch 1/1  loss 2." in (project / run.info.artifact_uri / "console.log").read_text()
+    assert "epoch 1/1  loss 2." in capsys.readouterr().out
+
+
+def test_the_folder_of_a_run_can_be_chosen(
+    exit_code: Run, project: Path, tiny: tuple[str, ...], tensorflow_on_cpu: None
+) -> None:
+    arguments = [*tiny, "compute=cpu", "training.epochs=1", "tracking=off", "hydra.run.dir=mine"]
+    assert exit_code(*arguments) == 0
+    assert [file.name for file in project.iterdir()] == ["mine"]
+    assert (project / "mine" / "result.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("model=modle2", "error: model=modle2: expected one of model1, model2, model3. Did you mean model=model2?"),
+        ("epochs=30", None),
+        ("_target_=os.system", None),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str], argument: str, line: str | None
+) -> None:
+    assert exit_code(argument) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (said,) = printed.err.splitlines()
+    assert said == (line or said)
+    assert said.startswith("error: ")
+    assert list(project.iterdir()) == []
+
+
+def test_help_and_the_configuration_are_hydras_to_show(
+    exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("--help") == 0
+    assert capsys.readouterr().out.startswith("Trains a small image classifier on CIFAR-10")
+    assert exit_code("optimizer=adam", "--cfg", "job") == 0
+    assert "beta_1: 0.9" in capsys.readouterr().out
+    assert not (project / "mlflow.db").exists()
+
+
+def test_a_mistyped_command_line_answers_at_once_without_the_heavy_libraries(tmp_path: Path) -> None:
+    script = (
+        "import sys; from experiments.run import main; code = main(sys.argv[1:]); "
+        "print(code, sorted({'tensorflow', 'keras', 'mlflow', 'keras_tuner', 'jax'} & sys.modules.keys()))"
+    )
+    seconds = []
+    for _ in range(2):  # the first may have to compile our own modules
+        began = time.process_time(), time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", script, "optimizer.lr=1"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - began[1])
+    assert done.stdout == "2 []\n"
+    assert done.stderr == "error: optimizer.lr=1: no such key. Did you mean optimizer.learning_rate?\n"
+    assert list(tmp_path.iterdir()) == []
+    assert min(seconds) < 2
