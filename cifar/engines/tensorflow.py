@@ -44,7 +44,7 @@ class TensorFlowEngine:
             self._stop = tf.Variable(False)
             self._done = tf.Variable(0)
         step = tf.function(self._step, jit_compile=True) if self._jit_compile else self._step
-        self._epoch = self._trace_epoch(step, len(train))
+        self._epoch = self._trace_epoch(step)
         self._forward = tf.function(
             self._probabilities,
             input_signature=[tf.TensorSpec([None, *train.images.shape[1:]], tf.uint8)],
@@ -57,7 +57,7 @@ class TensorFlowEngine:
         self._done.assign(0)
         # The call runs in a thread so that signals, progress and limits are seen to while it lasts.
         with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(self._epoch, tf.constant(order, tf.int32))
+            running = thread.submit(self._epoch, tf.constant(order, tf.int32), self._images, self._labels)
             try:
                 while wait([running], PROGRESS_SECONDS).not_done:
                     progress(int(self._done.numpy()))
@@ -74,18 +74,17 @@ class TensorFlowEngine:
         batches = (images[start : start + PREDICT_BATCH] for start in range(0, len(images), PREDICT_BATCH))
         return np.concatenate([self._forward(tf.constant(batch)).numpy() for batch in batches])
 
-    def _trace_epoch(
-        self, step: tf.types.experimental.GenericCallable, images: int
-    ) -> tf.types.experimental.ConcreteFunction:
+    def _trace_epoch(self, step: tf.types.experimental.GenericCallable) -> tf.types.experimental.ConcreteFunction:
         size = self._batch_size
 
-        def epoch(order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # The images are arguments: a graph that held them would keep them in memory after the engine is gone.
+        def epoch(order: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             def more(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tf.Tensor:
-                return (start < images) & tf.math.is_finite(loss) & ~self._stop
+                return (start < len(order)) & tf.math.is_finite(loss) & ~self._stop
 
             def body(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
                 batch = order[start : start + size]
-                batch_loss, batch_correct = step(tf.gather(self._images, batch), tf.gather(self._labels, batch))
+                batch_loss, batch_correct = step(tf.gather(images, batch), tf.gather(labels, batch))
                 self._done.assign_add(1)
                 return start + size, loss + batch_loss, correct + batch_correct
 
@@ -93,7 +92,8 @@ class TensorFlowEngine:
             return totals[1], totals[2]
 
         # Traced here, by the thread that built the model: Keras keeps some of its state per thread.
-        return tf.function(epoch).get_concrete_function(tf.TensorSpec([images], tf.int32))
+        kinds = (tf.TensorSpec([len(self._labels)], tf.int32), self._images, self._labels)
+        return tf.function(epoch).get_concrete_function(*kinds)
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One optimizer step; returns the sum of the losses and the number of right answers."""

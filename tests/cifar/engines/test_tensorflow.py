@@ -151,3 +151,27 @@ def test_float16_scales_its_loss_and_still_learns(tiny_dataset: Dataset, tiny_da
     assert isinstance(engine.optimizer, keras.optimizers.LossScaleOptimizer)
     losses = [engine.run_epoch(np.arange(70), lambda step: None).loss for _ in range(15)]
     assert losses[-1] < losses[0]
+
+
+def test_an_engine_that_is_gone_leaves_no_images_in_memory(tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:
+    import gc
+
+    import tensorflow as tf
+
+    from cifar.engines.tensorflow import TensorFlowEngine
+
+    def tensors_of_the_images() -> int:
+        gc.collect()
+        return sum(
+            isinstance(found, tf.Tensor)
+            and not tf.is_symbolic_tensor(found)
+            and found.shape == tiny_dataset.train.images.shape
+            for found in gc.get_objects()
+        )
+
+    before = tensors_of_the_images()
+    engine = TensorFlowEngine(RunConfig(model=SMALL, data=tiny_data_config), tiny_dataset.train)
+    engine.run_epoch(np.arange(70), lambda step: None)
+    assert tensors_of_the_images() > before
+    del engine
+    assert tensors_of_the_images() == before
