@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on
+
+LOCK   := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --allow-unsafe \
+          --custom-compile-command "make lock"
 
 .PHONY: run test check ui bench lock clean help
 
@@ -28,19 +32,20 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.train $(ARGS)
 
 # The environment: made once from exact versions with hashes; made again when the lock file changes.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11 to 3.13 is needed; $$($(PYTHON) --version 2>&1) was found. Name another: make PYTHON=python3.11"; exit 2; }
 	@echo "Setting up $(VENV) (once; a few minutes, about 3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes --requirement requirements-build.lock
+	@$(PIP) --require-hashes --no-build-isolation --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 # Made again on purpose only: the newest versions that pyproject.toml allows, for every platform, without addresses.
-lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --allow-unsafe --custom-compile-command "make lock" --output-file requirements.lock
+lock: # the second file holds what builds packages that come as source
+	printf 'setuptools>=77\nwheel\n' | uv pip compile - $(LOCK) --output-file requirements-build.lock
+	uv pip compile pyproject.toml --extra dev $(LOCK) --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -28,6 +28,7 @@ CLASS_NAMES = (
 
 TRAIN_IMAGES = {"cifar10": 50_000, "sample": 2_000}
 """How many images each data set has before validation images are held out."""
+TEST_IMAGES = {"cifar10": 10_000, "sample": 500}
 
 
 class ConfigError(ValueError):
@@ -450,7 +451,7 @@ class DataConfig(Validated):
     cache: str | None = text(None, optional=True, longest=4096)
     validation_size: int = integer(5000, at_least=0)
     train_size: int | None = integer(None, at_least=1, optional=True)
-    test_size: int | None = integer(None, at_least=1, at_most=10_000, optional=True)
+    test_size: int | None = integer(None, at_least=1, optional=True)
     split_seed: int = integer(0, at_least=0, below=2**32)
 
     def __post_init__(self) -> None:
@@ -469,6 +470,14 @@ class DataConfig(Validated):
                 self.train_size,
                 f"at most {total - self.validation_size} ({total} images less {self.validation_size} for validation)",
             )
+        if self.test_size is not None and self.test_size > TEST_IMAGES[self.name]:
+            raise ConfigError(
+                self.key("test_size"),
+                self.test_size,
+                f"at most {TEST_IMAGES[self.name]}, the number of test images of data={self.name}",
+            )
+        if self.path is not None and self.name != "cifar10":
+            raise ConfigError(self.key("path"), self.path, f"null, since data={self.name} is made up, not read")
 
     @property
     def train_images(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifar.config import NUM_CLASSES, ConfigError, DataConfig
+from cifar.config import NUM_CLASSES, DataConfig
 from cifar.proof import CIFAR10, Arrays, DataError, Proof
 from cifar.sample import make_sample
 from cifar.sources import SOURCES, Source, load_cifar10
@@ -60,7 +60,7 @@ def load_dataset(config: DataConfig, *, sources: Sequence[Source] = SOURCES, pro
 def split(arrays: Arrays, proof: Proof, source: str, config: DataConfig) -> Dataset:
     """Gather the splits of a configuration from proven arrays, as ordinary arrays in the data set's own order."""
     train, validation = split_indices(arrays.train_labels, config)
-    test = np.arange(_test_count(len(arrays.test_labels), config.test_size))
+    test = np.arange(len(arrays.test_labels))[: config.test_size]
     return Dataset(
         train=_gather(arrays.train_images, arrays.train_labels, train),
         validation=_gather(arrays.train_images, arrays.train_labels, validation) if len(validation) else None,
@@ -92,12 +92,6 @@ def _quotas(labels: np.ndarray, size: int) -> np.ndarray:
     largest = np.argsort(-remainders, kind="stable")[: size - quotas.sum()]
     quotas[largest] += 1
     return quotas
-
-
-def _test_count(total: int, asked: int | None) -> int:
-    if asked is not None and asked > total:
-        raise ConfigError("data.test_size", asked, f"at most {total}, the number of test images")
-    return total if asked is None else asked
 
 
 def _gather(images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Split:

@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-EPOCHS = 15
 TEST_ACCURACY = {"model1": 0.6305, "model2": 0.7191, "model3": 0.7204}
 TEST_LOSS = {"model1": 1.0841, "model2": 0.8600, "model3": 1.1369}

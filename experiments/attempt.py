@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from experiments.execution import Place, execute, write_result
 from experiments.record import run_name, run_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
-from experiments.tracking.recorder import status_of
+from experiments.tracking.recorder import spelled, status_of
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError, first_line
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
@@ -33,7 +34,11 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
     """
     _redact_files(folder / ".hydra")
     console = Console(soft_wrap=True)
-    settings = load(cfg)
+    try:
+        settings = load(cfg)
+    except ConfigError as error:  # of a multirun too large to check every job of before it began
+        write_result(folder, FinishedRun("", folder.name, "FAILED", {}, {}, str(error)))
+        return _explain(error, console)
     if membership is not None:
         settings = membership.adopt(settings)
         say(console, membership.headline())
@@ -71,10 +76,10 @@ def _explain(error: BaseException, console: Console) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         case KeyboardInterrupt():
-            say(console, "stopped by Ctrl-C; the run is recorded as KILLED")
+            say(console, "stopped by Ctrl-C")
             return STOPPED_BY_CTRL_C
         case Terminated():
-            say(console, "stopped by SIGTERM; the run is recorded as KILLED")
+            say(console, "stopped by SIGTERM")
             return Terminated.exit_code
         case SystemExit(code=None):
             return 0
@@ -89,7 +94,7 @@ def _explain(error: BaseException, console: Console) -> int:
 
 
 def _unfinished(settings: Settings, error: BaseException) -> FinishedRun:
-    params = {name: str(value) for name, value in run_params(settings).items()}
+    params = {name: spelled(value) for name, value in run_params(settings).items()}
     reason = f"{type(error).__name__}: {first_line(error)}"
     return FinishedRun("", run_name(settings), status_of(error), params, {}, reason)
 
@@ -98,5 +103,11 @@ def _say_where(settings: Settings, result: FinishedRun, folder: Path, console: C
     if not settings.tracking.enabled:
         say(console, f"not recorded (tracking.enabled=false); log: {folder}")
         return
-    look = f"open {settings.tracking.uri}" if settings.tracking.uri else "mlflow ui, then open http://127.0.0.1:5000"
-    say(console, f"recorded as {result.name}, run {result.run_id}; log: {folder}; to look at it: {look}")
+    uri = settings.tracking.uri
+    where = f"at {redact(uri)}" if uri else f"to look at it: {_how_to_look()}"
+    say(console, f"recorded as {result.name}, run {result.run_id}; log: {folder}; {where}")
+
+
+def _how_to_look() -> str:
+    """The command that shows the runs; `mlflow` is at hand in an activated environment only."""
+    return f"{'mlflow ui' if shutil.which('mlflow') else 'make ui'}, then open http://127.0.0.1:5000"

@@ -6,7 +6,7 @@ A multirun is expanded here, so that a bad value in its last job is refused befo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain, product
@@ -83,11 +83,23 @@ def _check(argv: list[str], config_name: str) -> CommandLine:
             _refuse_several_values(overrides)
         sweep = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()] if multirun else []
         axes = checker.axes([*checker.parse(sweep), *overrides])
+        _refuse_several_computers(axes)
         jobs = prod(len(axis) for axis in axes)
         if jobs > MOST_JOBS:
             raise UsageError(" ".join(args.overrides), f"{jobs} jobs, and a multirun may have {MOST_JOBS}")
         checked = [checker.load(job) for job in _jobs_to_check(axes, jobs)]
     return CommandLine(multirun, jobs, args.overrides, passthrough, checked[0])
+
+
+def _refuse_several_computers(axes: Iterable[Sequence[Override]]) -> None:
+    for axis in axes:
+        key = axis[0].key_or_group
+        if len(axis) > 1 and key.partition(".")[0] == "compute":
+            raise UsageError(
+                f"{key}=...",
+                "one value for all jobs, since a process sets up its device once",
+                "Start a command for each",
+            )
 
 
 def _arguments(argv: list[str]) -> Any:

@@ -14,11 +14,11 @@ from rich.console import Console
 from cifar import document
 from cifar.config import RunConfig
 from experiments.display import TrainingDisplay, duration, say
-from experiments.record import record_beginning, record_result, run_name, run_params
+from experiments.record import record_beginning, record_result, run_name, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.recorder import Recorder, open_recorder
+from experiments.tracking.recorder import Recorder, open_recorder, spelled
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError
 from experiments.tracking.system import SystemSampler
@@ -70,13 +70,14 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
         device = compute.prepare(run.compute)
     dataset = load_dataset(run.data)
     tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
+    params = run_params(settings) | tracking_params(settings)
     with (
-        open_recorder(settings.tracking, run_name(settings), run_params(settings), tags) as recorder,
+        open_recorder(settings.tracking, run_name(settings), params, tags) as recorder,
         SystemSampler() as sampler,
     ):
         try:
             say(place.console, headline(run, device, dataset))
-            record_beginning(recorder, dataset, resolved_config)
+            record_beginning(recorder, dataset, run.data.name, resolved_config)
             trained = _train(run, dataset, recorder, sampler, place)
             evaluation = _score(trained, dataset)
             say(place.console, verdict(run, trained, evaluation))
@@ -104,8 +105,9 @@ def headline(run: RunConfig, device: Device, dataset: Dataset) -> str:
 def verdict(run: RunConfig, trained: Trained, evaluation: Evaluation) -> str:
     """What came out, beside what the source document reports for this network."""
     text = f"test accuracy {evaluation.accuracy:.2%}, test loss {evaluation.loss:.4f}"
-    if run.data.name == "cifar10":
-        text += f" (the document's {run.model.name}: {document.TEST_ACCURACY[run.model.name]:.2%})"
+    name = run.model.name
+    if run.data.name == "cifar10" and name in document.TEST_ACCURACY:
+        text += f" (the document's {name}: {document.TEST_ACCURACY[name]:.2%}, {document.TEST_LOSS[name]:.4f})"
     return f"{text}; {trained.stop_reason}, {duration(trained.seconds)}"
 
 
@@ -167,6 +169,12 @@ def _finished(recorder: Recorder, settings: Settings, trained: Trained, evaluati
         run_id=recorder.run_id,
         name=recorder.run_name,
         status="FINISHED",
-        params={name: str(value) for name, value in run_params(settings).items()},
-        metrics=trained.history[-1] | final_metrics(trained, evaluation),
+        params={name: spelled(value) for name, value in run_params(settings).items()},
+        metrics=_kept_epoch(settings.run, trained) | final_metrics(trained, evaluation),
     )
+
+
+def _kept_epoch(run: RunConfig, trained: Trained) -> dict[str, float]:
+    """The metrics of the epoch whose weights the network has."""
+    best = trained.best_epoch if run.training.restore_best_weights else None
+    return trained.history[(best or len(trained.history)) - 1]

@@ -22,9 +22,9 @@ def new_folder(parent: str) -> Path:
 
 
 def option(overrides: list[str], key: str) -> str | None:
-    """The value that was typed for a key; the last one counts."""
-    values = [value for name, _, value in (item.partition("=") for item in overrides) if name == key]
-    return values[-1] if values else None
+    """The value that was typed for a key, without quotes; the last one counts."""
+    values = [value for name, _, value in (item.partition("=") for item in overrides) if name.lstrip("+") == key]
+    return values[-1].strip("'\"") if values else None
 
 
 def hydra_arguments(argv: list[str], typed: CommandLine, extra: str) -> list[str]:

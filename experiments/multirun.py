@@ -6,18 +6,19 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from rich.console import Console
 
 from experiments.commandline import CommandLine
-from experiments.execution import read_result
+from experiments.execution import RESULT_FILE, read_result
 from experiments.folders import option
 from experiments.results.leaderboard import FinishedRun, as_json, build_leaderboard
 from experiments.results.tables import as_markdown, as_table
 from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.recorder import Recorder, open_recorder
+from experiments.tracking.recorder import LONGEST_TAG, Recorder, open_recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
 
@@ -44,7 +45,11 @@ class Membership:
         """The job's settings, to be recorded below the multirun's parent."""
         if self.parent_run_id is None:
             return settings
-        return replace(settings, tracking=replace(settings.tracking, parent_run_id=self.parent_run_id))
+        name = settings.tracking.run_name
+        own_name = f"{name}-{self.number}" if name else None
+        return replace(
+            settings, tracking=replace(settings.tracking, parent_run_id=self.parent_run_id, run_name=own_name)
+        )
 
     def headline(self) -> str:
         """Which job this is: job 2 of 4: model=model1 optimizer=sgd."""
@@ -71,7 +76,7 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
             console.print(as_table(board))
             parent.log_text(as_markdown(board), "leaderboard.md")
             parent.log_json(as_json(board), "leaderboard.json")
-            parent.set_tags({"mlflow.note.content": as_markdown(board)})
+            parent.set_tags({"mlflow.note.content": _description(typed.first.tracking.note, as_markdown(board))})
             failed = sum(result.status != "FINISHED" for result in results)
             if failed:
                 parent.set_tags({"multirun.failed": str(failed)})
@@ -79,7 +84,7 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, Terminated) as error:
-        print(f"the multirun was stopped and is recorded as KILLED; logs: {folder}")
+        print(f"the multirun was stopped; logs: {folder}")
         return Terminated.exit_code if isinstance(error, Terminated) else STOPPED_BY_CTRL_C
     done = f"{typed.jobs - failed} of {typed.jobs} jobs finished"
     print(f"{done}; logs: {folder}" + ("" if not failed else f"; {failed} failed"))
@@ -97,6 +102,8 @@ def _launch_all(launch: Callable[[], None], parent: Recorder) -> None:
 
 def _write_membership(typed: CommandLine, folder: Path, parent_run_id: str | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob(f"*/{RESULT_FILE}"):  # of an earlier multirun in a folder that the user named
+        left_over.unlink()
     shared = {
         "jobs": typed.jobs,
         "parent_run_id": parent_run_id,
@@ -111,3 +118,10 @@ def _write_membership(typed: CommandLine, folder: Path, parent_run_id: str | Non
 def _result(folder: Path, number: int) -> FinishedRun:
     missing = FinishedRun("", f"job {number + 1}", "FAILED", {}, {}, "its process died without a word")
     return read_result(folder / str(number)) or missing
+
+
+def _description(note: str | None, leaderboard: str) -> str:
+    """What MLflow shows on the parent's page: the user's note, then as much of the leaderboard as fits a tag."""
+    lines = [*([note, ""] if note else []), *leaderboard.splitlines()]
+    kept = list(accumulate(len(line) + 1 for line in lines))
+    return "\n".join(line for line, length in zip(lines, kept, strict=True) if length <= LONGEST_TAG)

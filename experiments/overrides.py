@@ -160,6 +160,10 @@ class Checker:
             raise UsageError(typed, "Hydra's own settings have one value for all jobs")
         if key == "hydra.searchpath":
             raise UsageError(typed, "not used here", _OWN_FOLDER)
+        if key in ("hydra.sweep.subdir", "hydra.job.chdir"):
+            raise UsageError(typed, "not used here", "hydra.run.dir and hydra.sweep.dir name another folder")
+        if key in ("hydra.run.dir", "hydra.sweep.dir") and "${" in typed:
+            raise UsageError(typed, "expected a plain folder, without ${...}")
         if "/" in key:
             groups = [f"hydra/{name}" for name in self.loader.list_groups("hydra")]
             if key not in groups:

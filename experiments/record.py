@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar.config import CLASS_NAMES, flatten
 from experiments.schema import Settings
+from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import packages, uncommitted_diff
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.redaction import redact
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
 
 
 def run_params(settings: Settings) -> dict[str, Any]:
-    """Each value of the configuration under its dotted key."""
+    """Each value that decides the result, under its dotted key."""
     return flatten(settings.run)
+
+
+def tracking_params(settings: Settings) -> dict[str, Any]:
+    """How the run is recorded, under its dotted keys."""
+    return {TrackingConfig.key(name): value for name, value in asdict(settings.tracking).items()}
 
 
 def run_name(settings: Settings) -> str:
@@ -31,7 +38,7 @@ def run_name(settings: Settings) -> str:
     return f"{run.model.name}-{run.optimizer.name}-seed{run.seed}"
 
 
-def record_beginning(recorder: Recorder, dataset: Dataset, resolved_config: str) -> None:
+def record_beginning(recorder: Recorder, dataset: Dataset, name: str, resolved_config: str) -> None:
     """The configuration as it was composed, the data, the packages, and what git does not know yet."""
     recorder.log_text(redact(resolved_config), "config.yaml")
     recorder.log_text(packages(), "environment/packages.txt")
@@ -45,7 +52,7 @@ def record_beginning(recorder: Recorder, dataset: Dataset, resolved_config: str)
                 split.labels,
                 digest=dataset.digest,
                 source=dataset.source,
-                name=f"cifar10-{context}",
+                name=f"{name}-{context}",
                 context=context,
             )
 

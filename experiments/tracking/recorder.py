@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, first_line, one_line_errors
-from experiments.tracking.signals import Terminated
+from experiments.tracking.signals import Terminated, uninterrupted
 from experiments.tracking.store import Store, open_store
 from experiments.tracking.system import Sample
 
@@ -98,7 +98,7 @@ class Recorder:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Settings, spelled as on the command line (`true`, `null`); they cannot be changed afterwards."""
-        self._write_batch(params={name: _cut(redact(_spelled(value)), LONGEST_PARAM) for name, value in params.items()})
+        self._write_batch(params={name: _cut(redact(spelled(value)), LONGEST_PARAM) for name, value in params.items()})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Facts about the run; a later value replaces an earlier one."""
@@ -165,7 +165,10 @@ class Recorder:
             getattr(self.store.client, method)(self.run_id, *arguments, **named)
 
     def _end(self, error: BaseException | None) -> None:
-        status = status_of(error)
+        with uninterrupted():
+            self._close(status_of(error), error)
+
+    def _close(self, status: str, error: BaseException | None) -> None:
         try:
             self._write("set_terminated", status)
             if error is not None and status == "FAILED":
@@ -226,7 +229,8 @@ def _storable(value: float) -> float:
     return math.nan if math.isinf(number) else number
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """A setting as it is spelled on the command line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)

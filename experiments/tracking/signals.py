@@ -19,6 +19,19 @@ class Terminated(BaseException):
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within, Ctrl-C is ignored: an impatient second one must not cut short what the first one began."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_DFL
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
 def raise_on_sigterm() -> Iterator[None]:
     """Within, SIGTERM raises Terminated in the main thread; afterwards the handler is what it was.
 

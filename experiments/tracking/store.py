@@ -52,6 +52,8 @@ def open_store(config: TrackingConfig) -> Store:
 
 
 def _open_database(path: Path, experiment: str) -> Store:
+    if set("?%#") & set(str(path)):  # they would mean something in the database's address
+        raise TrackingError(f"{path}: a folder or file with ?, % or # in its name cannot hold runs. Rename it")
     import_mlflow()
     import mlflow.store.tracking.sqlalchemy_store  # seconds: before the lock, not under it
 

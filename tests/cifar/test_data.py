@@ -118,7 +118,7 @@ def test_the_first_test_images_are_taken(tiny, load):
 def test_more_test_images_than_there_are_is_an_error():
     with pytest.raises(ConfigError) as caught:
         sample(test_size=501)
-    assert str(caught.value) == "data.test_size=501: expected at most 500, the number of test images"
+    assert str(caught.value) == "data.test_size=501: expected at most 500, the number of test images of data=sample"
 
 
 def test_the_sample_needs_no_file_and_no_network(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -54,10 +55,11 @@ def test_a_run_that_is_done_says_where_it_is(
     assert run.info.status == "FINISHED"
     assert result is not None
     assert result.run_id == run.info.run_id
+    ui = "mlflow ui" if shutil.which("mlflow") else "make ui"
     last_line = capsys.readouterr().out.splitlines()[-1]
     assert last_line == (
         f"recorded as model1-rmsprop-seed0, run {run.info.run_id}; log: {tmp_path}; "
-        "to look at it: mlflow ui, then open http://127.0.0.1:5000"
+        f"to look at it: {ui}, then open http://127.0.0.1:5000"
     )
 
 
@@ -159,8 +161,8 @@ def signalled(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("number", "exit_code", "line"),
     [
-        (signal.SIGINT, 130, "stopped by Ctrl-C; the run is recorded as KILLED"),
-        (signal.SIGTERM, 143, "stopped by SIGTERM; the run is recorded as KILLED"),
+        (signal.SIGINT, 130, "stopped by Ctrl-C"),
+        (signal.SIGTERM, 143, "stopped by SIGTERM"),
     ],
 )
 def test_a_stop_is_killed_and_has_the_shells_own_exit_code(
@@ -213,5 +215,5 @@ def test_what_hydra_wrote_down_holds_no_password(
     (project / ".hydra").mkdir()
     (project / ".hydra" / "overrides.yaml").write_text("- tracking.uri=https://me:canary@host\n- seed=1\n")
     monkeypatch.setattr(sys, "argv", ["run"])
-    attempt(composed("tracking=off", "data.test_size=501"), "", project)
+    attempt(composed("tracking=off", "compute=gpu"), "", project)
     assert (project / ".hydra" / "overrides.yaml").read_text() == "- tracking.uri=https://***@host\n- seed=1\n"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ def refusal(*argv: str) -> str:
 
 def test_a_single_run_is_one_job() -> None:
     overrides = ["model=model2", "optimizer=sgd", "optimizer.momentum=0.8", "++seed=3"]
-    assert check(overrides) == CommandLine(multirun=False, jobs=1, overrides=overrides)
+    checked = check(overrides)
+    assert replace(checked, first=None) == CommandLine(multirun=False, jobs=1, overrides=overrides)
+    assert checked.first is not None
+    assert (checked.first.run.model.name, checked.first.run.seed) == ("model2", 3)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_the_parent_is_finished_and_says_what_failed(half_diverges: Multirun) ->
 
 def test_the_leaderboard_groups_seeds_and_is_the_parents_description(half_diverges: Multirun) -> None:
     text = half_diverges.artifact("leaderboard.md")
-    assert half_diverges.parent.data.tags["mlflow.note.content"] == text
+    assert half_diverges.parent.data.tags["mlflow.note.content"] == text.rstrip()
     board = json.loads(half_diverges.artifact("leaderboard.json"))
     (ranked,) = board["ranked"]
     values = [run.data.metrics["val_accuracy"] for run in half_diverges.children[2:]]

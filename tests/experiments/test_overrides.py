@@ -112,7 +112,11 @@ VALUES = {
 
 HYDRA = {
     "hydra.run.dri=x": "hydra.run.dri=x: no such key of Hydra's. Did you mean hydra.run.dir?",
-    "hydra.job.chdir=abc": "hydra.job.chdir=abc: Value 'abc' is not a valid bool (type str)",
+    "hydra.job.chdir=true": "hydra.job.chdir=true: not used here. "
+    "hydra.run.dir and hydra.sweep.dir name another folder",
+    "hydra.run.dir='${now:%Y}'": "hydra.run.dir=${now:%Y}: expected a plain folder, without ${...}",
+    "-m compute.backend=tensorflow,jax": "compute.backend=...: one value for all jobs, since a process sets up its "
+    "device once. Start a command for each",
     "hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs=2: no such key of Hydra's. It belongs to hydra/launcher=joblib",
     "hydra/lancher=joblib": "hydra/lancher=joblib: no such group. Did you mean hydra/launcher?",
     "hydra/launcher=joblb": (

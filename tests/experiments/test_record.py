@@ -44,7 +44,7 @@ def half_right() -> Evaluation:
 def artifacts(store: Store, settings: Settings, dataset: Dataset, config: str) -> tuple[Any, dict[str, str]]:
     """The run that `record_beginning` writes, and its artifacts as text."""
     with Recorder(store, settings.tracking) as recorder:
-        record_beginning(recorder, dataset, config)
+        record_beginning(recorder, dataset, "cifar10", config)
     folder = Path(recorder.artifact_uri)
     texts = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
     return store.client.get_run(recorder.run_id), texts
