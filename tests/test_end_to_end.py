@@ -119,7 +119,16 @@ def test_it_is_finished_under_a_telling_name(trained: Trained) -> None:
 
 def test_each_value_of_the_configuration_is_a_param(trained: Trained) -> None:
     words = {None: "null", True: "true", False: "false"}
-    expected = flatten(CONFIG) | {"compute.device": "cpu"}
+    recording = {
+        "tracking.enabled": True,
+        "tracking.uri": None,
+        "tracking.experiment": "cifar10",
+        "tracking.run_name": None,
+        "tracking.note": "data from https://***@example.org/",
+        "tracking.log_model": True,
+        "tracking.parent_run_id": None,
+    }
+    expected = flatten(CONFIG) | {"compute.device": "cpu"} | recording
     spelled = {k: words[v] if v is None or isinstance(v, bool) else str(v) for k, v in expected.items()}
     assert trained.run.data.params == spelled
 
