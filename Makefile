@@ -26,6 +26,7 @@ check: $(READY)
 	@$(BIN)/mypy
 
 ui: $(READY)
+	@echo "Open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning"
 	@$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
 
 bench: $(READY)

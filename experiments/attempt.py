@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +52,6 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
             raise
         return code
     write_result(folder, result)
-    if membership is None:
-        _say_where(settings, result, folder, console)
     return 0
 
 
@@ -97,17 +94,3 @@ def _unfinished(settings: Settings, error: BaseException) -> FinishedRun:
     params = {name: spelled(value) for name, value in run_params(settings).items()}
     reason = f"{type(error).__name__}: {first_line(error)}"
     return FinishedRun("", run_name(settings), status_of(error), params, {}, reason)
-
-
-def _say_where(settings: Settings, result: FinishedRun, folder: Path, console: Console) -> None:
-    if not settings.tracking.enabled:
-        say(console, f"not recorded (tracking.enabled=false); log: {folder}")
-        return
-    uri = settings.tracking.uri
-    where = f"at {redact(uri)}" if uri else f"to look at it: {_how_to_look()}"
-    say(console, f"recorded as {result.name}, run {result.run_id}; log: {folder}; {where}")
-
-
-def _how_to_look() -> str:
-    """The command that shows the runs; `mlflow` is at hand in an activated environment only."""
-    return f"{'mlflow ui' if shutil.which('mlflow') else 'make ui'}, then open http://127.0.0.1:5000"

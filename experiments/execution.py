@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from experiments.display import TrainingDisplay, duration, say
 from experiments.record import record_beginning, record_result, run_name, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
+from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder, open_recorder, spelled
 from experiments.tracking.redaction import redact, redacted_traceback
@@ -88,6 +90,8 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
             raise
         finally:
             _keep_log(recorder, place.folder)
+    if settings.tracking.parent_run_id is None:
+        say(place.console, whereabouts(recorder, settings.tracking, place.folder))
     return _finished(recorder, settings, trained, evaluation)
 
 
@@ -109,6 +113,19 @@ def verdict(run: RunConfig, trained: Trained, evaluation: Evaluation) -> str:
     if run.data.name == "cifar10" and name in document.TEST_ACCURACY:
         text += f" (the document's {name}: {document.TEST_ACCURACY[name]:.2%}, {document.TEST_LOSS[name]:.4f})"
     return f"{text}; {trained.stop_reason}, {duration(trained.seconds)}"
+
+
+def whereabouts(recorder: Recorder, tracking: TrackingConfig, folder: Path) -> str:
+    """Where the record is, and how to look at it."""
+    if not tracking.enabled:
+        return f"not recorded (tracking.enabled=false); log: {folder}"
+    recorded = f"recorded as {recorder.run_name}, run {recorder.run_id}; log: {folder}"
+    if tracking.uri is not None:
+        return f"{recorded}; at {redact(tracking.uri)}"
+    command = "mlflow ui" if shutil.which("mlflow") else "make ui"  # mlflow is at hand in an activated environment only
+    # Without the last part MLflow's pages show traces of language models first.
+    page = f"#/experiments/{recorder.store.experiment_id}/runs/{recorder.run_id}?workflowType=machine_learning"
+    return f"{recorded}\nto look at it: {command}, then open http://127.0.0.1:5000/{page}"
 
 
 def write_result(folder: Path, result: FinishedRun) -> None:

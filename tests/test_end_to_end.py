@@ -102,13 +102,14 @@ def dataset() -> Dataset:
 def test_it_tells_a_person_what_happened(trained: Trained) -> None:
     lines = trained.output.splitlines()
     begin = next(number for number, line in enumerate(lines) if line.startswith("model1, rmsprop"))
-    headline, epoch, verdict, where = lines[begin:]
+    headline, epoch, verdict, where, how = lines[begin:]
     assert "1 epoch, 45,000 images + 5,000 for validation, seed 0, tensorflow on " in headline
     assert epoch.startswith("epoch 1/1  loss 1.")
     assert verdict.startswith(f"test accuracy {trained.run.data.metrics['test_accuracy']:.2%}, test loss ")
     assert "(the document's model1: 63.05%, 1.0841)" in verdict
     assert f"run {trained.run_id}" in where
-    assert " ui, then open http://127.0.0.1:5000" in where
+    page = f"http://127.0.0.1:5000/#/experiments/1/runs/{trained.run_id}?workflowType=machine_learning"
+    assert how.endswith(f" ui, then open {page}")
 
 
 def test_it_is_finished_under_a_telling_name(trained: Trained) -> None:

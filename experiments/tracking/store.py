@@ -15,8 +15,6 @@ from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, import_mlflow, one_line_errors
 
 SQLITE = "sqlite:///"
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells MLflow's pages that this is about training models; they would open with traces of language models."""
 ARTIFACTS = "mlruns"
 """MLflow's own name for the folder of artifacts, beside the database."""
 
@@ -83,7 +81,7 @@ def _open_server(uri: str, experiment: str) -> Store:
     found = _find_experiment(client, experiment)
     if found is None:
         try:
-            return Store(client, uri, client.create_experiment(experiment, tags=KIND))
+            return Store(client, uri, client.create_experiment(experiment))
         except mlflow.exceptions.MlflowException:
             # another process was faster, or the server has a reason, which looking again will say
             found = _find_experiment(client, experiment)
@@ -109,7 +107,7 @@ def _find_experiment(client: Any, name: str) -> Any:
 
 def _create_experiment(client: Any, path: Path, name: str) -> str:
     folder = f"{ARTIFACTS}/{folder_name(name)}"
-    experiment_id: str = client.create_experiment(name, artifact_location=str(path.parent / folder), tags=KIND)
+    experiment_id: str = client.create_experiment(name, artifact_location=str(path.parent / folder))
     if _is_here(path):
         database.set_artifact_location(path, experiment_id, folder)
     return experiment_id

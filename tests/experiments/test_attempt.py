@@ -56,11 +56,10 @@ def test_a_run_that_is_done_says_where_it_is(
     assert result is not None
     assert result.run_id == run.info.run_id
     ui = "mlflow ui" if shutil.which("mlflow") else "make ui"
-    last_line = capsys.readouterr().out.splitlines()[-1]
-    assert last_line == (
-        f"recorded as model1-rmsprop-seed0, run {run.info.run_id}; log: {tmp_path}; "
-        f"to look at it: {ui}, then open http://127.0.0.1:5000"
-    )
+    where, how = capsys.readouterr().out.splitlines()[-2:]
+    page = f"#/experiments/{store.experiment_id}/runs/{run.info.run_id}?workflowType=machine_learning"
+    assert where == f"recorded as model1-rmsprop-seed0, run {run.info.run_id}; log: {tmp_path}"
+    assert how == f"to look at it: {ui}, then open http://127.0.0.1:5000/{page}"
 
 
 def test_an_error_of_ours_is_failed_with_a_traceback(

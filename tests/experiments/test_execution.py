@@ -65,7 +65,7 @@ def done(
 
 
 def test_a_run_says_what_it_does_each_epoch_and_what_came_out(done: Done) -> None:
-    begin, first, second, end = done.shown.splitlines()
+    begin, first, second, end, where, _how = done.shown.splitlines()
     assert begin.startswith(
         "model1, rmsprop (learning rate 0.0005), 2 epochs, 64 images + 20 for validation, seed 0, tensorflow on "
     )
@@ -73,6 +73,7 @@ def test_a_run_says_what_it_does_each_epoch_and_what_came_out(done: Done) -> Non
     assert second.startswith("epoch 2/2  loss 2.")
     assert end.startswith(f"test accuracy {done.result.metrics['test_accuracy']:.2%}, test loss ")
     assert "; all epochs done, " in end
+    assert where.startswith(f"recorded as model1-rmsprop-seed0, run {done.result.run_id}; log: ")
 
 
 def test_the_result_is_what_was_recorded(done: Done) -> None:
