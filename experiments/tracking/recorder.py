@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, first_line, one_line_errors
-from experiments.tracking.signals import Terminated, uninterrupted
+from experiments.tracking.signals import Terminated, held_back, uninterrupted
 from experiments.tracking.store import Store, open_store
 from experiments.tracking.system import Sample
 
@@ -161,7 +161,7 @@ class Recorder:
 
     def _write(self, method: str, *arguments: Any, **named: Any) -> None:
         """The one door to MLflow for everything about a run that is open."""
-        with one_line_errors(f"run {self.run_name}: {method} failed"):
+        with held_back(), one_line_errors(f"run {self.run_name}: {method} failed"):
             getattr(self.store.client, method)(self.run_id, *arguments, **named)
 
     def _end(self, error: BaseException | None) -> None:

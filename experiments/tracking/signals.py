@@ -32,6 +32,24 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
+def held_back() -> Iterator[None]:
+    """Within, Ctrl-C and SIGTERM wait for the end: a write that is broken off leaves the database locked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda signum, frame: came.append(signum)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
 def raise_on_sigterm() -> Iterator[None]:
     """Within, SIGTERM raises Terminated in the main thread; afterwards the handler is what it was.
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from experiments.tracking.signals import Terminated, raise_on_sigterm
+from experiments.tracking.signals import Terminated, held_back, raise_on_sigterm
 
 
 def send_sigterm_and_wait() -> None:
@@ -54,3 +54,17 @@ def test_another_thread_may_use_it_without_effect() -> None:
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_a_signal_during_a_write_waits_for_its_end() -> None:
+    written = []
+    with pytest.raises(Terminated), raise_on_sigterm(), held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+        written.append("all of it")
+    assert written == ["all of it"]
+
+
+def test_a_signal_during_a_write_reaches_the_handler_that_stood_before() -> None:
+    with pytest.raises(KeyboardInterrupt), held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
