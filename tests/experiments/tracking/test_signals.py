@@ -58,9 +58,14 @@ def test_another_thread_may_use_it_without_effect() -> None:
 
 def test_a_signal_during_a_write_waits_for_its_end() -> None:
     written = []
-    with pytest.raises(Terminated), raise_on_sigterm(), held_back():
-        os.kill(os.getpid(), signal.SIGTERM)
-        written.append("all of it")
+
+    def write() -> None:
+        with raise_on_sigterm(), held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            written.append("all of it")
+
+    with pytest.raises(Terminated):
+        write()
     assert written == ["all of it"]
 
 
