@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on
 
-LOCK   := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --allow-unsafe \
+LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
 .PHONY: run test check ui bench lock clean help
