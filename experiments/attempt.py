@@ -18,7 +18,7 @@ from experiments.schema import Settings, load
 from experiments.tracking.recorder import spelled, status_of
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError, first_line
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 
 if TYPE_CHECKING:
     from experiments.multirun import Membership
@@ -43,7 +43,7 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
         say(console, membership.headline())
     place = Place(folder, console, live=membership is None or membership.live)
     try:
-        with raise_on_sigterm():
+        with raise_on_stop():
             result = execute(settings, resolved_config, place)
     except BaseException as error:
         code = _explain(error, console)

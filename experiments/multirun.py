@@ -20,7 +20,7 @@ from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import LONGEST_TAG, Recorder, open_recorder
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_sigterm
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 
 MEMBERSHIP_FILE = "multirun.json"
 
@@ -67,7 +67,7 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
     name = typed.first.tracking.run_name or f"multirun of {typed.jobs}"
     tags = describe_environment() | {"multirun.jobs": str(typed.jobs), "multirun.overrides": " ".join(typed.overrides)}
     try:
-        with raise_on_sigterm(), open_recorder(typed.first.tracking, name, tags=tags) as parent:
+        with raise_on_stop(), open_recorder(typed.first.tracking, name, tags=tags) as parent:
             _write_membership(typed, folder, parent.run_id or None)
             _launch_all(launch, parent)
             results = [_result(folder, number) for number in range(typed.jobs)]

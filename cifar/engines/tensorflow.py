@@ -43,11 +43,12 @@ class TensorFlowEngine:
         with tf.device("CPU:0"):
             self._stop = tf.Variable(False)
             self._done = tf.Variable(0)
-        step = tf.function(self._step, jit_compile=True) if self._jit_compile else self._step
+        step = tf.function(self._step, autograph=False, jit_compile=True) if self._jit_compile else self._step
         self._epoch = self._trace_epoch(step)
         self._forward = tf.function(
             self._probabilities,
             input_signature=[tf.TensorSpec([None, *train.images.shape[1:]], tf.uint8)],
+            autograph=False,
             jit_compile=self._jit_compile,
         )
 
@@ -80,7 +81,7 @@ class TensorFlowEngine:
         # The images are arguments: a graph that held them would keep them in memory after the engine is gone.
         def epoch(order: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             def more(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tf.Tensor:
-                return (start < len(order)) & tf.math.is_finite(loss) & ~self._stop
+                return (start < order.shape[0]) & tf.math.is_finite(loss) & ~self._stop
 
             def body(start: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
                 batch = order[start : start + size]
@@ -93,7 +94,7 @@ class TensorFlowEngine:
 
         # Traced here, by the thread that built the model: Keras keeps some of its state per thread.
         kinds = (tf.TensorSpec([len(self._labels)], tf.int32), self._images, self._labels)
-        return tf.function(epoch).get_concrete_function(*kinds)
+        return tf.function(epoch, autograph=False).get_concrete_function(*kinds)
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One optimizer step; returns the sum of the losses and the number of right answers."""

@@ -66,17 +66,21 @@ class Recorder:
             with one_line_errors(f"tracking.parent_run_id={self._parent_run_id}"):
                 self.store.client.get_run(self._parent_run_id)
             self._tags["mlflow.parentRunId"] = self._parent_run_id
-        with one_line_errors("the run cannot be recorded"):
+        try:
+            self._create()
+            self.log_params(self._params)
+        except BaseException as error:
+            if self.run_id:
+                self._end(error)
+            raise
+        return self
+
+    def _create(self) -> None:
+        with held_back(), one_line_errors("the run cannot be recorded"):
             info = self.store.client.create_run(
                 self.store.experiment_id, tags=_shown_tags(self._tags), run_name=self.run_name or None
             ).info
-        self.run_id, self.run_name, self.artifact_uri = info.run_id, info.run_name, info.artifact_uri
-        try:
-            self.log_params(self._params)
-        except BaseException as error:
-            self._end(error)
-            raise
-        return self
+            self.run_id, self.run_name, self.artifact_uri = info.run_id, info.run_name, info.artifact_uri
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""SIGTERM as an exception, so that a run that is told to stop still closes its record."""
+"""Ctrl-C and SIGTERM as exceptions that arrive, so that a run that is told to stop still closes its record."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 STOPPED_BY_CTRL_C = 128 + signal.SIGINT
 """The exit code of a command that Ctrl-C ended."""
+
+AGAIN_SECONDS = 3.0
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(BaseException):
@@ -20,53 +24,72 @@ class Terminated(BaseException):
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within, Ctrl-C is ignored: an impatient second one must not cut short what the first one began."""
+    """Within, a stop is ignored: an impatient second one must not cut short what the first one began."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_DFL
+    numbers = (*STOPS, signal.SIGALRM)
+    previous: dict[signal.Signals, Any] = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        _restore(previous)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Within, Ctrl-C and SIGTERM wait for the end: a write that is broken off leaves the database locked."""
+    """Within, a stop waits for the end: a write that is broken off leaves the database locked."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, lambda signum, frame: came.append(signum)) for number in numbers}
+    numbers = (*STOPS, signal.SIGALRM)
+    previous: dict[signal.Signals, Any] = {
+        number: signal.signal(number, lambda signum, frame: came.append(signum)) for number in numbers
+    }
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+        _restore(previous)
         for first in came[:1]:
             signal.raise_signal(first)
 
 
 @contextmanager
-def raise_on_sigterm() -> Iterator[None]:
-    """Within, SIGTERM raises Terminated in the main thread; afterwards the handler is what it was.
+def raise_on_stop() -> Iterator[None]:
+    """Within, Ctrl-C raises KeyboardInterrupt and SIGTERM raises Terminated in the main thread.
 
-    A second SIGTERM is ignored, so that it cannot cut short the closing that the first one began. In another
-    thread this does nothing: Python delivers signals to the main thread only.
+    Python swallows what a signal's handler raises when the signal happens to come in the middle of a `__del__` or of
+    a weak reference's callback. So it is raised again every few seconds until the block is left. A second signal is
+    ignored: it must not cut short the closing that the first one began. In another thread this does nothing: Python
+    delivers signals to the main thread only.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before: list[tuple[dict[signal.Signals, Any], tuple[float, float]]] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated("SIGTERM")
+        if before:
+            return
 
-    # None: a handler that was not installed from Python
-    previous = signal.signal(signal.SIGTERM, stop) or signal.SIG_DFL
+        def raise_it(*_: object) -> None:
+            raise KeyboardInterrupt if signum == signal.SIGINT else Terminated("SIGTERM")
+
+        handler = signal.signal(signal.SIGALRM, raise_it)
+        before.append(({signal.SIGALRM: handler}, signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)))
+        raise_it()
+
+    previous: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in STOPS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for handlers, timer in before:
+            signal.setitimer(signal.ITIMER_REAL, *timer)
+            _restore(handlers)
+        _restore(previous)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler or signal.SIG_DFL)  # None: one that was not installed from Python

@@ -142,7 +142,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, made_database: Path, tiny:
                 if commands[name].trains():
                     with quiet(command for other, command in commands.items() if other != name):
                         done[name] = commands[name].stop()
-            assert time.monotonic() < deadline, "a command did not come to train"
+            late = {name: commands[name].output for name in commands.keys() - done.keys()}
+            assert time.monotonic() < deadline, f"did not come to train: {late}"
             time.sleep(0.1)
     finally:
         for command in commands.values():

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from experiments.tracking.signals import Terminated, held_back, raise_on_sigterm
+from experiments.tracking import signals
+from experiments.tracking.signals import Terminated, held_back, raise_on_stop, uninterrupted
 
 
 def send_sigterm_and_wait() -> None:
@@ -17,7 +18,7 @@ def send_sigterm_and_wait() -> None:
 
 def test_sigterm_raises_in_the_main_thread_and_the_handler_comes_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Terminated), raise_on_sigterm():
+    with pytest.raises(Terminated), raise_on_stop():
         send_sigterm_and_wait()
     assert signal.getsignal(signal.SIGTERM) is before
     assert Terminated.exit_code == 143
@@ -38,7 +39,78 @@ def test_a_second_sigterm_does_not_cut_the_closing_short() -> None:
             time.sleep(0.01)
             closed.append(True)
 
-    with pytest.raises(Terminated), raise_on_sigterm():
+    with pytest.raises(Terminated), raise_on_stop():
+        work()
+    assert closed == [True]
+
+
+def test_ctrl_c_raises_keyboard_interrupt_once() -> None:
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt), raise_on_stop():
+        work()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("sent", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_stop_that_a_destructor_swallows_is_raised_again(
+    monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, raised: type[BaseException]
+) -> None:
+    class Deaf:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), sent)
+            time.sleep(0.01)
+
+    def work() -> None:
+        Deaf()
+        time.sleep(5)
+
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(raised), raise_on_stop():
+        work()
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_stop_during_a_write_waits_when_it_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    def work() -> None:
+        try:
+            send_sigterm_and_wait()
+        finally:
+            with held_back():
+                time.sleep(0.1)
+                written.append("all of it")
+
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
+    with pytest.raises(Terminated), raise_on_stop():
+        work()
+    assert written == ["all of it"]
+
+
+def test_nothing_stops_what_must_not_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    def work() -> None:
+        try:
+            send_sigterm_and_wait()
+        finally:
+            with uninterrupted():
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)
+                closed.append(True)
+
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
+    with pytest.raises(Terminated), raise_on_stop():
         work()
     assert closed == [True]
 
@@ -47,7 +119,7 @@ def test_another_thread_may_use_it_without_effect() -> None:
     done = []
 
     def work() -> None:
-        with raise_on_sigterm():
+        with raise_on_stop():
             done.append(True)
 
     thread = threading.Thread(target=work)
@@ -60,7 +132,7 @@ def test_a_signal_during_a_write_waits_for_its_end() -> None:
     written = []
 
     def write() -> None:
-        with raise_on_sigterm(), held_back():
+        with raise_on_stop(), held_back():
             os.kill(os.getpid(), signal.SIGTERM)
             written.append("all of it")
 
