@@ -98,9 +98,10 @@ def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
             tf.config.set_visible_devices([], "GPU")
         for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        if config.threads is not None:
-            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-            tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+        threads = config.threads or _cores()
+        # The engine works on two halves of a batch side by side (see cifar.engines.layers).
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, threads // 2))
         if config.deterministic:
             tf.config.experimental.enable_op_determinism()
     gpus: list[Any] = tf.config.get_visible_devices("GPU")
@@ -127,6 +128,11 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
 
     device = jax.devices()[0]
     return Device("gpu", device.device_kind) if device.platform == "gpu" else Device("cpu", cpu_name())
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _limit_cores(threads: int) -> None:

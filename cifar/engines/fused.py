@@ -146,19 +146,3 @@ def _norm(weight: tf.Variable, axis: int) -> tf.Tensor:
 
 def _plain_norm(weight: tf.Variable, axis: int) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(tf.square(weight), axis=axis, keepdims=True))
-
-
-def draw_dropout(layer: keras.layers.Dropout, values: tf.Tensor) -> tf.Tensor:
-    """Keras' dropout with 8 or 16 random bits for each value, which are enough for any rate to within 0.00001.
-
-    Keras draws 32 and makes a float of them: 7 of the 50 milliseconds of a step of model3.
-    """
-    if layer.rate == 0:
-        return values
-    bits, kind = (8, tf.uint8) if (layer.rate * 256).is_integer() else (16, tf.uint16)
-    limit = min(round(layer.rate * 2**bits), 2**bits - 1)
-    size = tf.size(values)
-    words = tf.random.stateless_uniform([(size * bits + 31) // 32], layer.seed_generator.next(), None, None, tf.uint32)
-    drawn = tf.reshape(tf.bitcast(words, kind), [-1])[:size]
-    kept = tf.cast(tf.reshape(drawn, tf.shape(values)) >= tf.constant(limit, kind), values.dtype)
-    return values * (kept / (1 - limit / 2**bits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import keras
@@ -11,11 +12,12 @@ import tensorflow as tf
 from cifar.config import RunConfig
 from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
-from cifar.engines.fused import FUSED_CLASSES, draw_dropout, take_constraints
+from cifar.engines.fused import FUSED_CLASSES, take_constraints
+from cifar.engines.layers import build_forward, halves
 from cifar.models import build_model
 from cifar.optimizers import build_optimizer
 
-PREDICT_BATCH = 500
+PREDICT_BATCH = 250
 PROGRESS_SECONDS = 0.1
 
 
@@ -25,8 +27,12 @@ class TensorFlowEngine:
     def __init__(self, config: RunConfig, train: Split, jit_compile: bool | None = None) -> None:
         # XLA's convolutions for CPUs are 3 to 10 times slower than TensorFlow's own; on a GPU XLA helps.
         self._jit_compile = bool(tf.config.list_logical_devices("GPU")) if jit_compile is None else jit_compile
+        threads = tf.config.threading.get_inter_op_parallelism_threads()
+        smallest = len(train) % config.training.batch_size or config.training.batch_size
+        self._can_split = threads != 1 and smallest > 1  # oneDNN's convolutions refuse a half without images
         self._batch_size = config.training.batch_size
         self.model = build_model(config.model, config.seed, config.compute.precision)
+        self._forward_training = self._build_forward(config.compute.precision)
         self.optimizer = build_optimizer(
             config.optimizer,
             config.schedule,
@@ -73,7 +79,8 @@ class TensorFlowEngine:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities of uint8 images (see `Engine`)."""
         batches = (images[start : start + PREDICT_BATCH] for start in range(0, len(images), PREDICT_BATCH))
-        return np.concatenate([self._forward(tf.constant(batch)).numpy() for batch in batches])
+        with ThreadPoolExecutor(2) as threads:  # the other half of what cifar.engines.layers does with a batch
+            return np.concatenate(list(threads.map(lambda batch: self._forward(tf.constant(batch)).numpy(), batches)))
 
     def _trace_epoch(self, step: tf.types.experimental.GenericCallable) -> tf.types.experimental.ConcreteFunction:
         size = self._batch_size
@@ -100,7 +107,7 @@ class TensorFlowEngine:
         """One optimizer step; returns the sum of the losses and the number of right answers."""
         labels = tf.cast(labels, tf.int32)
         with tf.GradientTape() as tape:
-            probabilities = self._forward_training(tf.cast(images, tf.float32) / 255.0)
+            probabilities = self._forward_training(images)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             loss = tf.reduce_mean(losses)
             scaled = self.optimizer.scale_loss(loss)
@@ -110,13 +117,16 @@ class TensorFlowEngine:
         right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == labels
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
 
-    def _forward_training(self, values: tf.Tensor) -> tf.Tensor:
-        if self._jit_compile:  # XLA makes one kernel of Keras' dropout
-            return self.model(values, training=True)
-        for layer in self.model.layers:
-            is_dropout = isinstance(layer, keras.layers.Dropout)
-            values = draw_dropout(layer, values) if is_dropout else layer(values, training=True)
-        return values
+    def _build_forward(self, precision: str) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Images to probabilities in training mode."""
+        if self._jit_compile or precision != "float32":  # XLA fuses all of a step by itself
+            return lambda images: self.model(_scaled(images), training=True)
+        forward, split = build_forward(self.model), halves if self._can_split else lambda images: [images]
+        return lambda images: forward([_scaled(part) for part in split(images)])
 
     def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        return self.model(tf.cast(images, tf.float32) / 255.0, training=False)
+        return self.model(_scaled(images), training=False)
+
+
+def _scaled(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(images, tf.float32) / 255.0

@@ -42,8 +42,8 @@ def test_it_learns_and_reports_each_epoch(tiny_dataset: Dataset, tiny_data_confi
     from cifar.training import train
 
     memory = Memory()
-    trained = train(_config(tiny_data_config, epochs=60), tiny_dataset, memory)
-    assert [epoch for epoch, _ in memory.epochs] == list(range(1, 61))
+    trained = train(_config(tiny_data_config, epochs=80), tiny_dataset, memory)
+    assert [epoch for epoch, _ in memory.epochs] == list(range(1, 81))
     assert [metrics for _, metrics in memory.epochs] == trained.history
     assert set(trained.history[0]) == {
         "loss",

@@ -85,47 +85,6 @@ def test_max_norm_leaves_short_columns_alone_to_the_bit() -> None:
     assert np.array_equal(variable.numpy(), start)
 
 
-@pytest.mark.parametrize("rate", [0.2, 0.25, 0.5, 0.9, 1e-9, 1 - 1e-9])
-def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
-    import keras
-    import tensorflow as tf
-
-    from cifar.engines.fused import draw_dropout
-
-    values = draw_dropout(keras.layers.Dropout(rate, seed=1), tf.ones([1000, 999])).numpy()
-    kept = np.count_nonzero(values) / values.size
-    assert kept == pytest.approx(1 - rate, abs=2e-3)
-    assert len(np.unique(values)) <= 2
-    if 0.1 < rate < 0.9:
-        assert values.mean() == pytest.approx(1, abs=5e-3)
-        assert np.corrcoef(values[:-1].ravel(), values[1:].ravel())[0, 1] == pytest.approx(0, abs=5e-3)
-        assert np.corrcoef(values[:, :-1].ravel(), values[:, 1:].ravel())[0, 1] == pytest.approx(0, abs=5e-3)
-
-
-def test_dropout_is_new_at_each_call_and_repeats_from_the_same_state() -> None:
-    import keras
-    import tensorflow as tf
-
-    from cifar.engines.fused import draw_dropout
-
-    layer, ones = keras.layers.Dropout(0.5, seed=1), tf.ones([7, 13])
-    state = layer.seed_generator.state.numpy()
-    first, second = draw_dropout(layer, ones).numpy(), draw_dropout(layer, ones).numpy()
-    layer.seed_generator.state.assign(state)
-    assert not np.array_equal(first, second)
-    assert np.array_equal(first, draw_dropout(layer, ones).numpy())
-
-
-def test_dropout_of_rate_0_changes_nothing() -> None:
-    import keras
-    import tensorflow as tf
-
-    from cifar.engines.fused import draw_dropout
-
-    values = tf.constant([1.0, 2.0])
-    assert draw_dropout(keras.layers.Dropout(0.0), values) is values
-
-
 def _start() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)]

@@ -71,6 +71,18 @@ def test_the_last_batch_may_be_smaller(tiny_dataset: Dataset, tiny_data_config: 
     assert int(engine.optimizer.iterations) == 3
 
 
+@pytest.mark.parametrize(("images", "batch_size"), [(70, 23), (7, 1)])
+def test_a_batch_of_a_single_image_is_trained_on_too(
+    tiny_dataset: Dataset, tiny_data_config: DataConfig, images: int, batch_size: int
+) -> None:
+    from cifar.engines.tensorflow import TensorFlowEngine
+
+    config = RunConfig(model=SMALL, data=tiny_data_config, training=TrainingConfig(batch_size=batch_size))
+    train = Split(tiny_dataset.train.images[:images], tiny_dataset.train.labels[:images])
+    scores = TensorFlowEngine(config, train).run_epoch(np.arange(images), lambda step: None)
+    assert 0 < scores.loss < 10
+
+
 def test_predictions_are_probabilities_in_the_order_of_the_images(
     tiny_dataset: Dataset, tiny_data_config: DataConfig
 ) -> None:
