@@ -101,7 +101,7 @@ def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
         threads = config.threads or _cores()
         # The engine works on two halves of a batch side by side (see cifar.engines.layers).
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, threads // 2))
+        tf.config.threading.set_intra_op_parallelism_threads((threads + 1) // 2)
         if config.deterministic:
             tf.config.experimental.enable_op_determinism()
     gpus: list[Any] = tf.config.get_visible_devices("GPU")
