@@ -80,7 +80,8 @@ def raise_on_stop() -> Iterator[None]:
         before.append(({signal.SIGALRM: handler}, signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)))
         raise_it()
 
-    previous: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in STOPS}
+    heard = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]  # nohup and & ignore Ctrl-C
+    previous: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:

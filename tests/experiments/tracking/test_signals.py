@@ -115,6 +115,16 @@ def test_nothing_stops_what_must_not_be_interrupted(monkeypatch: pytest.MonkeyPa
     assert closed == [True]
 
 
+def test_a_ctrl_c_that_the_process_was_told_to_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with raise_on_stop():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_another_thread_may_use_it_without_effect() -> None:
     done = []
 
