@@ -369,9 +369,13 @@ OPTIMIZERS: dict[str, type[OptimizerConfig]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig(Validated):
-    """How the learning rate changes from step to step; `warmup_epochs` lead up to it linearly."""
+    """How the learning rate changes from step to step; `warmup_epochs` lead up to it linearly.
+
+    `spans_training`: whether the rate of a step depends on `training.epochs`, so that a longer training is another one.
+    """
 
     node = "schedule"
+    spans_training: ClassVar[bool] = False
     name: str
     warmup_epochs: float = number(0.0, at_least=0)
 
@@ -387,6 +391,7 @@ class Constant(ScheduleConfig):
 class Cosine(ScheduleConfig):
     """Half a cosine down to `final_fraction` of the rate: Loshchilov and Hutter, 2016 (arXiv 1608.03983)."""
 
+    spans_training = True
     name: str = choice("cosine")
     final_fraction: float = number(0.0, at_least=0, at_most=1)
 
@@ -421,7 +426,10 @@ SCHEDULES: dict[str, type[ScheduleConfig]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Validated):
-    """How long to train and when to stop. Stopping early and keeping the best epoch look at validation only."""
+    """How long to train, when to stop, after how many epochs to write a checkpoint (0: never).
+
+    Stopping early and keeping the best epoch look at validation only.
+    """
 
     node = "training"
     epochs: int = integer(15, at_least=1, at_most=100_000)
@@ -429,6 +437,7 @@ class TrainingConfig(Validated):
     max_minutes: float | None = number(None, above=0, optional=True)
     early_stopping_patience: int | None = integer(None, at_least=1, optional=True)
     restore_best_weights: bool = flag(False)
+    checkpoint_every: int = integer(1, at_least=0)
 
     @property
     def needs_validation(self) -> bool:

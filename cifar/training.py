@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras
 import numpy as np
 
-from cifar.config import RunConfig, TrainingConfig
+from cifar.checkpoints import CheckpointError, Checkpoints
+from cifar.config import ConfigError, RunConfig
+from cifar.course import Course, Metrics, is_due, reason_to_stop
 from cifar.data import Dataset
-from cifar.engines import DivergedError, build_engine, seed_dropout
+from cifar.engines import DivergedError, Engine, build_engine, read_state, seed_dropout, write_state
 from cifar.evaluation import evaluate
-
-Metrics = dict[str, float]
+from cifar.snapshots import Snapshot, decisive_settings
 
 
 class TrainingDivergedError(ArithmeticError):
@@ -25,6 +26,14 @@ class TrainingDivergedError(ArithmeticError):
 
 class Listener(Protocol):
     """Who wants to know how a training goes on. What it raises ends the training."""
+
+    def on_resume(self, history: list[Metrics], warnings: list[str]) -> None:
+        """Told before anything else if the training goes on from a checkpoint.
+
+        `history` are the metrics of the epochs that are done: they will not be told again, and the last may never
+        have been told, since an epoch is kept before it is told. Epochs after it that were told are trained and told
+        again, with the same metrics but for times. `warnings` name newer checkpoints that were damaged.
+        """
 
     def on_step(self, epoch: int, step: int) -> None:
         """Told several times a second: `step` steps of this epoch are done."""
@@ -35,7 +44,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network and how it came about."""
+    """A trained network and how it came about: `history` and `seconds` count what was done before a resume too."""
 
     model: keras.Sequential
     predict: Callable[[np.ndarray], np.ndarray]
@@ -45,60 +54,111 @@ class Trained:
     seconds: float
 
 
-def train(config: RunConfig, dataset: Dataset, listener: Listener) -> Trained:
-    """Train one network.
+def train(config: RunConfig, dataset: Dataset, listener: Listener, checkpoints: Checkpoints | None = None) -> Trained:
+    """Train one network, from its beginning or from where its last good checkpoint left it, to the same bits.
 
     Args:
         config: what to train and how.
         dataset: the images; validation images, where there are any, are looked at after each epoch.
         listener: told of steps and epochs.
+        checkpoints: where to look for a state to go on from, and where to keep it after every
+            `training.checkpoint_every` epochs and after the last.
 
     Returns:
-        The network with the weights of the last epoch, or of the best one with `restore_best_weights`.
+        The network with the weights of the last epoch, or of the best one with `restore_best_weights`. A training
+        that has nothing left to do returns at once.
 
     Raises:
         TrainingDivergedError: the loss became NaN or infinite.
+        CheckpointError: a checkpoint cannot be written, or there are some and none can be used.
+        ConfigError: more epochs are done than are asked for.
     """
     started = time.perf_counter()
     engine = build_engine(config, dataset.train)
-    history: list[Metrics] = []
-    best = Best()
-    stop_reason = "all epochs done"
-    for epoch in range(1, config.training.epochs + 1):
-        epoch_started = time.perf_counter()
-        seed_dropout(engine.model, config.seed, epoch)
-        order = epoch_order(config.seed, epoch, len(dataset.train))
-        try:
-            scores = engine.run_epoch(order, partial(listener.on_step, epoch))
-            refuse_broken_weights(engine.model, config.steps_per_epoch)
-        except DivergedError as error:
-            raise TrainingDivergedError(
-                f"{error.what} became NaN or infinite in epoch {epoch}, by step {error.step} of "
-                f"{config.steps_per_epoch}; try a lower optimizer.learning_rate (now "
-                f"{config.optimizer.learning_rate:g}) or optimizer.clipnorm=1"
-            ) from None
-        trained_in = time.perf_counter() - epoch_started
-        metrics = {"loss": scores.loss, "accuracy": scores.accuracy}
-        if dataset.validation is not None:
-            validation = evaluate(engine.predict(dataset.validation.images), dataset.validation.labels)
-            metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
-        metrics |= {
-            "learning_rate": float(
-                f"{float(engine.optimizer.learning_rate):.7g}"
-            ),  # it is a float32: 0.0005, not 0.00050000002
-            "images_per_second": len(order) / trained_in,
-            "seconds": time.perf_counter() - epoch_started,
-        }
-        history.append(metrics)
-        best.see(epoch, metrics, engine.model if config.training.restore_best_weights else None)
+    course = _resumed(engine, config, dataset, listener, checkpoints) if checkpoints is not None else Course()
+    earlier = course.seconds
+    stop_reason = reason_to_stop(config.training, course)
+    while stop_reason is None:
+        epoch = len(course.history) + 1
+        metrics = _train_epoch(engine, config, dataset, epoch, partial(listener.on_step, epoch))
+        course.add(metrics, engine.model.get_weights if config.training.restore_best_weights else None)
+        course.seconds = earlier + time.perf_counter() - started
+        stop_reason = reason_to_stop(config.training, course)
+        if checkpoints is not None and is_due(config.training.checkpoint_every, epoch, stop_reason):
+            checkpoints.save(_snapshot(engine, config, dataset, course))
         listener.on_epoch(epoch, metrics)
-        reason = reason_to_stop(config.training, epoch, best.epoch, metrics["seconds"], time.perf_counter() - started)
-        if reason is not None:
-            stop_reason = reason
-            break
-    if best.weights is not None:
-        engine.model.set_weights(best.weights)
-    return Trained(engine.model, engine.predict, history, stop_reason, best.epoch, time.perf_counter() - started)
+    if course.best_weights is not None:
+        engine.model.set_weights(course.best_weights)
+    seconds = earlier + time.perf_counter() - started
+    return Trained(engine.model, engine.predict, course.history, stop_reason, course.best_epoch, seconds)
+
+
+def _train_epoch(
+    engine: Engine, config: RunConfig, dataset: Dataset, epoch: int, progress: Callable[[int], None]
+) -> Metrics:
+    """Train one epoch, which depends on the state of the engine, the seed and its number alone."""
+    started = time.perf_counter()
+    seed_dropout(engine.model, config.seed, epoch)
+    order = epoch_order(config.seed, epoch, len(dataset.train))
+    try:
+        scores = engine.run_epoch(order, progress)
+        refuse_broken_weights(engine.model, config.steps_per_epoch)
+    except DivergedError as error:
+        raise TrainingDivergedError(
+            f"{error.what} became NaN or infinite in epoch {epoch}, by step {error.step} of "
+            f"{config.steps_per_epoch}; try a lower optimizer.learning_rate (now "
+            f"{config.optimizer.learning_rate:g}) or optimizer.clipnorm=1"
+        ) from None
+    trained_in = time.perf_counter() - started
+    metrics = {"loss": scores.loss, "accuracy": scores.accuracy}
+    if dataset.validation is not None:
+        validation = evaluate(engine.predict(dataset.validation.images), dataset.validation.labels)
+        metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
+    rate = f"{float(engine.optimizer.learning_rate):.7g}"  # it is a float32: 0.0005, not 0.00050000002
+    return metrics | {
+        "learning_rate": float(rate),
+        "images_per_second": len(order) / trained_in,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _resumed(
+    engine: Engine, config: RunConfig, dataset: Dataset, listener: Listener, checkpoints: Checkpoints
+) -> Course:
+    """Bring the engine to where the last good checkpoint left it, if there is one."""
+    found = checkpoints.load(decisive_settings(config), dataset.digest)
+    if found is None:
+        return Course()
+    saved, asked = found.snapshot, config.training
+    if saved.epoch > asked.epochs:
+        raise ConfigError("training.epochs", asked.epochs, f"at least {saved.epoch}, the epochs that are already done")
+    try:
+        write_state(engine, saved.weights, saved.optimizer)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{checkpoints.folder}: the arrays do not fit ({error}); were they written by another version?"
+        ) from None
+    best = saved.best_weights
+    if not asked.restore_best_weights:
+        best = None
+    elif best is None and saved.best_epoch is not None:  # it is the last one, or was not to be restored then
+        best = checkpoints.weights_of(saved.best_epoch)
+    listener.on_resume(list(saved.history), found.warnings)
+    return Course(list(saved.history), saved.best_epoch, best, saved.seconds)
+
+
+def _snapshot(engine: Engine, config: RunConfig, dataset: Dataset, course: Course) -> Snapshot:
+    weights, optimizer = read_state(engine)
+    return Snapshot(
+        weights=weights,
+        optimizer=optimizer,
+        history=course.history,
+        best_epoch=course.best_epoch,
+        best_weights=None if course.best_epoch == len(course.history) else course.best_weights,
+        seconds=course.seconds,
+        settings=decisive_settings(config),
+        data_digest=dataset.digest,
+    )
 
 
 def epoch_order(seed: int, epoch: int, images: int) -> np.ndarray:
@@ -115,32 +175,3 @@ def refuse_broken_weights(model: keras.Sequential, step: int) -> None:
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         if not np.isfinite(values).all():
             raise DivergedError(step, what=f"the weight {weight.path}")
-
-
-@dataclass
-class Best:
-    """The epoch with the highest validation accuracy so far; the first of equals."""
-
-    epoch: int | None = None
-    accuracy: float = -1.0
-    weights: list[Any] | None = field(default=None, repr=False)
-
-    def see(self, epoch: int, metrics: Metrics, model: keras.Sequential | None) -> None:
-        """Look at an epoch; keep the weights too if a model is given."""
-        if metrics.get("val_accuracy", -1.0) > self.accuracy:
-            self.epoch, self.accuracy = epoch, metrics["val_accuracy"]
-            self.weights = None if model is None else model.get_weights()
-
-
-def reason_to_stop(
-    config: TrainingConfig, epoch: int, best_epoch: int | None, epoch_seconds: float, seconds: float
-) -> str | None:
-    """Why no further epoch should start, in plain words; None if one should."""
-    if epoch >= config.epochs:
-        return None
-    patience = config.early_stopping_patience
-    if patience is not None and epoch - (best_epoch or 0) >= patience:
-        return f"no better validation accuracy for {patience} epochs"
-    if config.max_minutes is not None and seconds + epoch_seconds > config.max_minutes * 60:
-        return f"another epoch would end after {config.max_minutes:g} minutes"
-    return None

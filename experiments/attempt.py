@@ -63,10 +63,11 @@ def _redact_files(folder: Path) -> None:
 
 def _explain(error: BaseException, console: Console) -> int:
     """Say what went wrong: one line for what a user can mend, a traceback for what is ours."""
+    from cifar.checkpoints import CheckpointError
     from cifar.data import DataError
 
     match error:
-        case ConfigError() | DataError() | TrackingError():
+        case ConfigError() | DataError() | TrackingError() | CheckpointError():
             print(f"error: {error}", file=sys.stderr)
             return 2
         case ArithmeticError() if type(error).__name__ == "TrainingDivergedError":

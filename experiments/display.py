@@ -54,6 +54,13 @@ class TrainingDisplay:
     ) -> None:
         self._bar.stop()
 
+    def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None:
+        """Say which epoch the training goes on from, and which checkpoints could not be used."""
+        for warning in warnings:
+            say(self._bar.console, f"warning: {warning}")
+        say(self._bar.console, f"going on after epoch {len(history)} of {self._config.training.epochs}")
+        self._begin(len(history) + 1)
+
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
         done = min(step * self._config.training.batch_size, self._images)

@@ -158,6 +158,9 @@ class _Watch:
     sampler: SystemSampler
     display: TrainingDisplay
 
+    def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None:
+        self.display.on_resume(history, warnings)
+
     def on_step(self, epoch: int, step: int) -> None:
         self.display.on_step(epoch, step)
 

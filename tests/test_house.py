@@ -17,14 +17,14 @@ MODULES = {
 }
 
 STOREYS = (
-    ("cifar.config", "cifar.document"),
+    ("cifar.config", "cifar.document", "cifar.durable"),
     ("cifar.proof", "cifar.notices"),
     ("cifar.pickles", "cifar.npz", "cifar.downloads", "cifar.cache", "cifar.compute"),
     ("cifar.archives",),
     ("cifar.sources", "cifar.sample"),
     ("cifar.data",),
-    ("cifar.models", "cifar.optimizers", "cifar.evaluation"),
-    ("cifar.engines",),
+    ("cifar.models", "cifar.optimizers", "cifar.evaluation", "cifar.course", "cifar.snapshots"),
+    ("cifar.engines", "cifar.checkpoints"),
     ("cifar.training", "cifar.figures"),
     ("experiments.tracking",),
     ("experiments.results",),

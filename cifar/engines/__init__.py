@@ -60,6 +60,27 @@ def build_engine(config: RunConfig, train: Split) -> Engine:
     return TensorFlowEngine(config, train)
 
 
+def read_state(engine: Engine) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Copies of the network's weights and of all of the optimizer's variables: slots, step, rate, loss scale."""
+    return engine.model.get_weights(), [np.array(keras.ops.convert_to_numpy(v)) for v in engine.optimizer.variables]
+
+
+def write_state(engine: Engine, weights: list[np.ndarray], optimizer: list[np.ndarray]) -> None:
+    """Put back what `read_state` read, also from another process; the next epoch is the one that would have followed.
+
+    Raises:
+        ValueError: the arrays are those of another network or optimizer; nothing was put back.
+    """
+    pairs = list(zip([*engine.model.weights, *engine.optimizer.variables], [*weights, *optimizer], strict=True))
+    for variable, values in pairs:
+        if (tuple(variable.shape), variable.dtype) != (values.shape, str(values.dtype)):
+            raise ValueError(
+                f"{variable.path} is {variable.dtype} {tuple(variable.shape)}, not {values.dtype} {values.shape}"
+            )
+    for variable, values in pairs:
+        variable.assign(values)
+
+
 def seed_dropout(model: keras.Sequential, seed: int, epoch: int) -> None:
     """Set the state of every dropout layer from (seed, epoch), so that an epoch can be repeated on its own."""
     for index, generator in enumerate(_seed_generators(model)):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from cifar.config import OPTIMIZERS, Constant, Cosine, InverseTime, ScheduleConfig, Step
+from cifar.config import OPTIMIZERS, SCHEDULES, Constant, Cosine, InverseTime, ScheduleConfig, Step
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 
@@ -56,6 +56,16 @@ def test_a_schedule_gives_these_rates(config: ScheduleConfig, rates: dict[int, f
     schedule = build_schedule(0.1, config, epochs=10, steps_per_epoch=10)
     for step, rate in rates.items():
         assert float(schedule(step)) == pytest.approx(rate, abs=1e-7), step
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_says_whether_its_rates_depend_on_the_number_of_epochs(name: str) -> None:
+    from cifar.optimizers import build_schedule
+
+    config = SCHEDULES[name](warmup_epochs=1)  # type: ignore[call-arg]
+    short, long = (build_schedule(0.1, config, epochs=epochs, steps_per_epoch=10) for epochs in (10, 20))
+    differ = any(float(short(step)) != float(long(step)) for step in range(100))
+    assert differ == config.spans_training
 
 
 def test_a_constant_rate_stays_a_plain_number() -> None:

@@ -16,6 +16,7 @@ import pytest
 from omegaconf import DictConfig
 
 from cifar import compute, training
+from cifar.checkpoints import CheckpointError
 from cifar.config import ComputeConfig
 from experiments.attempt import attempt
 from experiments.execution import read_result
@@ -144,6 +145,19 @@ def test_a_store_that_cannot_be_used_is_one_line(
     assert attempt(composed(), "", project) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: mlflow.db: cannot be read as a database")
+
+
+def test_a_checkpoint_that_cannot_be_used_is_one_line(
+    store: Store,
+    tmp_path: Path,
+    composed: Callable[..., DictConfig],
+    run_ends: Callable[[BaseException], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_ends(CheckpointError("checkpoints/epoch-0003: cannot be written"))
+    assert attempt(composed(), "", tmp_path) == 2
+    assert capsys.readouterr().err == "error: checkpoints/epoch-0003: cannot be written\n"
+    assert only_run(store).info.status == "FAILED"
 
 
 def signalled(number: int, monkeypatch: pytest.MonkeyPatch) -> None:

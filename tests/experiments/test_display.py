@@ -85,6 +85,24 @@ def test_on_a_terminal_a_bar_moves_and_goes_and_the_lines_stay() -> None:
     assert text.endswith("\x1b[2K"), "the bar has to be wiped at the end"
 
 
+def test_a_training_that_goes_on_says_after_which_epoch_and_what_was_damaged() -> None:
+    out = console()
+    with TrainingDisplay(CONFIG, out) as display:
+        display.on_resume([VALIDATED, VALIDATED], ["epoch-0003 is damaged; going back to epoch 2"])
+    assert shown(out).splitlines() == [
+        "warning: epoch-0003 is damaged; going back to epoch 2",
+        "going on after epoch 2 of 12",
+    ]
+
+
+def test_on_a_terminal_the_bar_goes_on_too() -> None:
+    out = console(terminal=True)
+    with TrainingDisplay(CONFIG, out) as display:
+        display.on_resume([VALIDATED, VALIDATED], [])
+        display.on_step(3, 1)
+    assert "epoch 3/12" in shown(out)
+
+
 def test_an_error_ends_the_bar() -> None:
     out = console(terminal=True)
     with pytest.raises(KeyboardInterrupt), TrainingDisplay(CONFIG, out):

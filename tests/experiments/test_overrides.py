@@ -24,7 +24,8 @@ KEYS = {
     "++optimizer.lrr=1": "optimizer.lrr=1: no such key. Did you mean optimizer.learning_rate?",
     "training.zzz=1": (
         "training.zzz=1: no such key. "
-        "training has epochs, batch_size, max_minutes, early_stopping_patience, restore_best_weights"
+        "training has epochs, batch_size, max_minutes, early_stopping_patience, restore_best_weights, "
+        "checkpoint_every"
     ),
     "zzz=1": "zzz=1: no such key. See every key with --cfg job",
     "+optimizer.learning_rate=1": "+optimizer.learning_rate=1: needs no +. Did you mean optimizer.learning_rate=1?",

@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
     report["precisions"] = [losses(build(train, True, name, **wider), epochs=4) for name in ("float16", "float32")]
     report["diverged"] = diverged_at(train)
     report["trained"] = train_whole(train)
+    report["two goes"] = train_in_two_goes(train, folder / "checkpoints")
     (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
 
 
@@ -89,11 +90,6 @@ def train_whole(train: Split) -> list[dict[str, float]]:
     from cifar.data import Dataset
     from cifar.training import train as train_network
 
-    class Deaf:
-        def on_step(self, epoch: int, step: int) -> None: ...
-
-        def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None: ...
-
     config = RunConfig(
         model=Model3Config(filters=4, dense_units=32),
         optimizer=SGD(learning_rate=0.02, momentum=0.9),
@@ -102,6 +98,38 @@ def train_whole(train: Split) -> list[dict[str, float]]:
         compute=ComputeConfig(device="cpu", backend="jax"),
     )
     return train_network(config, Dataset(train, train, train, "made up", "0"), Deaf()).history
+
+
+def train_in_two_goes(train: Split, folder: Path) -> list[list[str]]:
+    """The weights that three epochs with a scaled loss end with, at once and gone on with after the second, as hex."""
+    from cifar.checkpoints import Checkpoints
+    from cifar.data import Dataset
+    from cifar.durable import remove_folder
+    from cifar.training import train as train_network
+
+    config = RunConfig(
+        model=Model3Config(filters=2, dense_units=8, max_norm=0.5),
+        optimizer=SGD(learning_rate=0.02, momentum=0.9),
+        data=DataConfig(name="sample", train_size=len(train), validation_size=20),
+        training=TrainingConfig(epochs=3),
+        compute=ComputeConfig(backend="jax", precision="float16"),
+    )
+    dataset, found = Dataset(train, train, train, "made up", "0"), []
+    for _ in range(2):
+        trained = train_network(config, dataset, Deaf(), Checkpoints(folder))
+        found.append([weight.tobytes().hex() for weight in trained.model.get_weights()])
+        remove_folder(folder / "epoch-0003")
+    return found
+
+
+class Deaf:
+    """A listener that does not."""
+
+    def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None: ...
+
+    def on_step(self, epoch: int, step: int) -> None: ...
+
+    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None: ...
 
 
 if __name__ == "__main__":

@@ -80,3 +80,8 @@ def test_a_whole_training_works_without_tensorflow(both: Any) -> None:
     history = both[3]["trained"]
     assert [set(metrics) >= {"loss", "val_accuracy", "images_per_second"} for metrics in history] == [True] * 12
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_a_training_in_two_goes_ends_with_the_bits_of_one(both: Any) -> None:
+    once, twice = both[3]["two goes"]
+    assert once == twice

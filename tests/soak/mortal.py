@@ -1,0 +1,152 @@
+"""Run by kills.py: imports TensorFlow once, then forks a training for each line of JSON on its standard input.
+
+A line: {"folder": where, "fault": [a name of FAULTS, n] or null, "seconds": until it is killed, or null}. It dies at
+the n-th fault of that name. The answer, one line: {"killed": whether, "seconds": how long it lived}. A training that
+comes to its end leaves `result.json` in its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import keras  # noqa: F401  (takes seconds: here, so that the forks need not)
+
+from cifar import compute, durable, training
+from cifar.checkpoints import Checkpoints
+from cifar.config import ComputeConfig, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
+from cifar.data import load_dataset
+
+CONFIG = RunConfig(
+    model=Model1Config(filters=4, dense_units=16),
+    optimizer=RMSprop(learning_rate=3e-3),
+    data=DataConfig(name="sample", train_size=400, validation_size=100, test_size=20),
+    training=TrainingConfig(epochs=6, restore_best_weights=True),
+    compute=ComputeConfig(device="cpu"),
+)
+"""Six epochs with dropout."""
+
+FAULTS = ("trained", "told", "written", "half written", "fsync", "rename", "unlink")
+"""Where a training can be killed: when an epoch is trained and not kept yet; when the listener is told of it; before a
+file of a checkpoint is written, or in the midst of it; before one of these calls of the system."""
+
+LIMIT = 100
+"""Seconds after which a training that hangs is ended."""
+
+
+class Log:
+    """A listener that remembers where the training went on from."""
+
+    resumed = 0
+
+    def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None:
+        assert warnings == [], "a kill never damages a checkpoint"
+        self.resumed = len(history)
+
+    def on_step(self, epoch: int, step: int) -> None: ...
+
+    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        count("told")
+
+
+def main() -> None:
+    """Answer every line."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        started = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            live(Path(job["folder"]), *(job["fault"] or ("", 0)))
+        if job["seconds"] is not None:
+            time.sleep(job["seconds"])
+            os.kill(child, signal.SIGKILL)  # nobody waited for it yet: the number is still its own
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, -signal.SIGKILL):
+            sys.exit(f"the training ended with {code}")
+        print(json.dumps({"killed": code != 0, "seconds": time.monotonic() - started}), flush=True)
+
+
+def live(folder: Path, fault: str, number: int) -> NoReturn:
+    """Train, die where it is said, or leave the result."""
+    signal.alarm(LIMIT)
+    try:
+        compute.prepare(CONFIG.compute)
+        arm(fault, number)
+        log = Log()
+        trained = training.train(CONFIG, load_dataset(CONFIG.data), log, Checkpoints(folder / "checkpoints"))
+        result = {
+            "weights": hashlib.sha256(b"".join(w.tobytes() for w in trained.model.get_weights())).hexdigest(),
+            "history": [timeless(metrics) for metrics in trained.history],
+            "best_epoch": trained.best_epoch,
+            "resumed": log.resumed,
+            "faults": counts,
+        }
+        (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def timeless(metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics that a resumed training has to repeat."""
+    return {name: value for name, value in metrics.items() if name not in ("seconds", "images_per_second")}
+
+
+counts: Counter[str] = Counter()
+deadly: tuple[str, int] = ("", 0)
+
+
+def arm(fault: str, number: int) -> None:
+    """Count the faults, and make the n-th of this name the last."""
+    global deadly
+    deadly = (fault, number)
+    for name in ("fsync", "rename", "unlink"):
+        setattr(os, name, counted(name, getattr(os, name)))
+    training.refuse_broken_weights = counted("trained", training.refuse_broken_weights)
+    write_file = durable.write_file
+
+    def write(path: Path, content: bytes) -> None:
+        count("written")
+        if is_next("half written"):
+            path.write_bytes(content[: len(content) // 2])
+        count("half written")
+        write_file(path, content)
+
+    durable.write_file = write
+
+
+def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which may be the death of this process."""
+
+    def counting(*arguments: Any, **named: Any) -> Any:
+        count(name)
+        return call(*arguments, **named)
+
+    return counting
+
+
+def is_next(name: str) -> bool:
+    """Whether the next fault of this name is deadly."""
+    return deadly == (name, counts[name] + 1)
+
+
+def count(name: str) -> None:
+    """Die if it is time, as `kill -9` does it."""
+    if is_next(name):
+        os.kill(os.getpid(), signal.SIGKILL)
+    counts[name] += 1
+
+
+if __name__ == "__main__":
+    main()
