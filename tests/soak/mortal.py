@@ -24,7 +24,7 @@ import keras  # noqa: F401  (takes seconds: here, so that the forks need not)
 from cifar import compute, durable, training
 from cifar.checkpoints import Checkpoints
 from cifar.config import ComputeConfig, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
-from cifar.data import load_dataset
+from cifar.data import Dataset, load_dataset
 
 CONFIG = RunConfig(
     model=Model1Config(filters=4, dense_units=16),
@@ -60,12 +60,13 @@ class Log:
 
 def main() -> None:
     """Answer every line."""
+    dataset = load_dataset(CONFIG.data)
     for line in sys.stdin:
         job = json.loads(line)
         started = time.monotonic()
         child = os.fork()
         if child == 0:
-            live(Path(job["folder"]), *(job["fault"] or ("", 0)))
+            live(dataset, Path(job["folder"]), *(job["fault"] or ("", 0)))
         if job["seconds"] is not None:
             time.sleep(job["seconds"])
             os.kill(child, signal.SIGKILL)  # nobody waited for it yet: the number is still its own
@@ -76,14 +77,14 @@ def main() -> None:
         print(json.dumps({"killed": code != 0, "seconds": time.monotonic() - started}), flush=True)
 
 
-def live(folder: Path, fault: str, number: int) -> NoReturn:
+def live(dataset: Dataset, folder: Path, fault: str, number: int) -> NoReturn:
     """Train, die where it is said, or leave the result."""
     signal.alarm(LIMIT)
     try:
         compute.prepare(CONFIG.compute)
         arm(fault, number)
         log = Log()
-        trained = training.train(CONFIG, load_dataset(CONFIG.data), log, Checkpoints(folder / "checkpoints"))
+        trained = training.train(CONFIG, dataset, log, Checkpoints(folder / "checkpoints"))
         result = {
             "weights": hashlib.sha256(b"".join(w.tobytes() for w in trained.model.get_weights())).hexdigest(),
             "history": [timeless(metrics) for metrics in trained.history],
@@ -110,6 +111,7 @@ deadly: tuple[str, int] = ("", 0)
 def arm(fault: str, number: int) -> None:
     """Count the faults, and make the n-th of this name the last."""
     global deadly
+    assert fault in ("", *FAULTS)
     deadly = (fault, number)
     for name in ("fsync", "rename", "unlink"):
         setattr(os, name, counted(name, getattr(os, name)))
