@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,12 @@ class Checkpoints:
             remove_folder(self._path(epoch))
 
     def _refuse_others(self, snapshot: Snapshot, settings: Mapping[str, Any], data_digest: str) -> None:
-        differing = list(_differences(snapshot.settings, settings))
+        differing = _differences(snapshot.settings, settings)
         if differing:
+            reason = f"; schedule={snapshot.settings['schedule.name']} stretches over all epochs of a training"
             raise CheckpointError(
-                f"{self.folder}: made with {', '.join(differing)}. A training goes on with the settings that it "
-                "began with" + _reason(snapshot.settings)
+                f"{self.folder}: made with {', '.join(differing.values())}. A training goes on with the settings "
+                f"that it began with{reason if 'training.epochs' in differing else ''}"
             )
         if snapshot.data_digest != data_digest:
             raise CheckpointError(
@@ -131,20 +132,13 @@ class Checkpoints:
             )
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for key in {**then, **now}:
-        if then.get(key, ...) != now.get(key, ...):
-            yield f"{key}={_shown(then, key)} (now {_shown(now, key)})"
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    differing = [key for key in {**then, **now} if then.get(key, ...) != now.get(key, ...)]
+    return {key: f"{key}={_shown(then, key)} (now {_shown(now, key)})" for key in differing}
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
     return shown(settings[key]) if key in settings else "unset"
-
-
-def _reason(settings: Mapping[str, Any]) -> str:
-    if "training.epochs" not in settings:
-        return ""
-    return f"; schedule={settings['schedule.name']} stretches over training.epochs, so that it cannot be extended"
 
 
 def _free(folder: Path) -> str:

@@ -216,7 +216,10 @@ def test_a_schedule_that_spans_the_training_cannot_be_extended(tmp_path: Path) -
     assert load(checkpoints, config).snapshot.epoch == 3
     assert refusal(checkpoints, RunConfig(schedule=Cosine(), training=TrainingConfig(epochs=50))) == (
         f"{tmp_path}: made with training.epochs=15 (now 50). A training goes on with the settings that it began with; "
-        "schedule=cosine stretches over training.epochs, so that it cannot be extended"
+        "schedule=cosine stretches over all epochs of a training"
+    )
+    assert refusal(checkpoints, RunConfig(schedule=Cosine(), seed=1)).endswith(
+        "made with seed=0 (now 1). A training goes on with the settings that it began with"
     )
 
 
