@@ -15,10 +15,11 @@ from experiments.execution import Place, execute, write_result
 from experiments.record import run_name, run_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
-from experiments.tracking.recorder import spelled, status_of
+from experiments.tracking.recorder import status_of
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError, first_line
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.spelling import spelled
 
 if TYPE_CHECKING:
     from experiments.multirun import Membership

@@ -7,6 +7,7 @@ import logging
 import shutil
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.recorder import Recorder, open_recorder, spelled
+from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError
+from experiments.tracking.spelling import spelled
+from experiments.tracking.store import is_local
 from experiments.tracking.system import SystemSampler
 
 if TYPE_CHECKING:
@@ -74,7 +77,9 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
     tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
     params = run_params(settings) | tracking_params(settings)
     with (
-        open_recorder(settings.tracking, run_name(settings), params, tags) as recorder,
+        open_recorder(
+            settings.tracking, place.folder, run_name(settings), params, tags, warn=partial(say, place.console)
+        ) as recorder,
         SystemSampler() as sampler,
     ):
         try:
@@ -119,9 +124,12 @@ def whereabouts(recorder: Recorder, tracking: TrackingConfig, folder: Path) -> s
     """Where the record is, and how to look at it."""
     if not tracking.enabled:
         return f"not recorded (tracking.enabled=false); log: {folder}"
+    if not recorder.in_step or recorder.store is None:
+        lacks = f"{recorder.store} lacks a part of it" if recorder.run_id else "no store has it yet"
+        return f"recorded as {recorder.run_name} in {folder}; {lacks}. To complete it: {recorder.completing}"
     recorded = f"recorded as {recorder.run_name}, run {recorder.run_id}; log: {folder}"
-    if tracking.uri is not None:
-        return f"{recorded}; at {redact(tracking.uri)}"
+    if tracking.uri is not None or not is_local(recorder.store.uri):
+        return f"{recorded}; at {recorder.store}"
     command = "mlflow ui" if shutil.which("mlflow") else "make ui"  # mlflow is at hand in an activated environment only
     # Without the last part MLflow's pages show traces of language models first.
     page = f"#/experiments/{recorder.store.experiment_id}/runs/{recorder.run_id}?workflowType=machine_learning"

@@ -6,21 +6,24 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 from rich.console import Console
 
 from experiments.commandline import CommandLine
+from experiments.display import say
 from experiments.execution import RESULT_FILE, read_result
 from experiments.folders import option
 from experiments.results.leaderboard import FinishedRun, as_json, build_leaderboard
 from experiments.results.tables import as_markdown, as_table
 from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.recorder import LONGEST_TAG, Recorder, open_recorder
+from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.spelling import LONGEST_TAG
 
 MEMBERSHIP_FILE = "multirun.json"
 
@@ -63,12 +66,13 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
         The exit code: 0 if every job finished, 1 if one did not, 2 if the store cannot be used, 130 or 143 if stopped.
     """
     console = Console(soft_wrap=True)
+    warn = partial(say, console)
     assert typed.first is not None
     name = typed.first.tracking.run_name or f"multirun of {typed.jobs}"
     tags = describe_environment() | {"multirun.jobs": str(typed.jobs), "multirun.overrides": " ".join(typed.overrides)}
     try:
-        with raise_on_stop(), open_recorder(typed.first.tracking, name, tags=tags) as parent:
-            _write_membership(typed, folder, parent.run_id or None)
+        with raise_on_stop(), open_recorder(typed.first.tracking, folder, name, tags=tags, warn=warn) as parent:
+            _write_membership(typed, folder, parent.reference or None)
             _launch_all(launch, parent)
             results = [_result(folder, number) for number in range(typed.jobs)]
             board = build_leaderboard(results)

@@ -94,9 +94,8 @@ def record_result(
         recorder.log_file(predictions, "predictions")
     if settings.tracking.log_model:
         from cifar.models import with_raw_input
-        from experiments.tracking.model import log_model
 
-        log_model(recorder, with_raw_input(trained.model), dataset.test.images[:2])
+        recorder.log_model(with_raw_input(trained.model), dataset.test.images[:2])
 
 
 def layers_text(trained: Trained) -> str:

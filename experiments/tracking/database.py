@@ -110,6 +110,8 @@ def _check(path: Path) -> None:
     try:
         tables, version = _tables_and_version(path)
     except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise
         raise TrackingError(f"{shown(path)}: cannot be read as a database ({error}). {_put_away(path)}") from None
     leftovers = sorted(table for table in tables if table.startswith("_alembic_tmp_"))
     if leftovers:
@@ -122,7 +124,7 @@ def _check(path: Path) -> None:
 
 
 def _tables_and_version(path: Path) -> tuple[set[str], str | None]:
-    with closing(sqlite3.connect(path, timeout=20)) as database:
+    with closing(sqlite3.connect(path, timeout=10)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "alembic_version" not in tables:
             return tables, None

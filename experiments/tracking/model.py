@@ -1,16 +1,19 @@
-"""Records a trained network so that MLflow can load and serve it on raw images."""
+"""A trained network so that MLflow can load and serve it on raw images: made here once, then brought to stores."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar.config import IMAGE_SHAPE, NUM_CLASSES
-from experiments.tracking.recorder import NullRecorder, Recorder
-from experiments.tracking.service import one_line_errors
+from experiments.tracking.facts import Measurement, ModelFacts
+from experiments.tracking.journal import sync_to_disk
+from experiments.tracking.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,37 +21,38 @@ if TYPE_CHECKING:
 NAME = "model"
 """The name of every run's network: `mlflow.keras.load_model("runs:/<run id>/model")`."""
 
+MODEL_TAG = "journal.model"
 
-def log_model(recorder: Recorder, model: Any, example_images: np.ndarray) -> str | None:
-    """Records a Keras model that takes uint8 images of 0-255 and gives a probability for each class.
 
-    `example_images`, a few of them, are kept with the model and are what MLflow shows as a request. Returns MLflow's
-    id of the model (`m-...`), None from a NullRecorder. The model carries the run's params and latest metrics.
+def save_model(folder: Path, model: Any, example_images: np.ndarray) -> None:
+    """Writes a Keras model that takes uint8 images of 0-255 and gives a probability for each class.
+
+    `example_images`, a few of them, are kept with the model and are what MLflow shows as a request. `folder` is
+    there afterwards as a whole, or not at all.
 
     It is served by `mlflow models serve -m runs:/<run id>/model --env-manager local`, which answers a POST of
     `{"inputs": [image, ...]}` to `/invocations`. A model trained on JAX needs KERAS_BACKEND=jax there, unless
     TensorFlow is installed.
-
-    Raises:
-        TrackingError: MLflow refuses, or the model cannot be written.
     """
-    if isinstance(recorder, NullRecorder):
-        return None
-    client = recorder.store.client
-    with one_line_errors(f"run {recorder.run_name}: the model is not recorded"):
-        run = client.get_run(recorder.run_id)
-        logged = client.create_logged_model(
-            recorder.store.experiment_id, name=NAME, source_run_id=recorder.run_id, params=run.data.params
+    import mlflow.keras
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished, warnings.catch_warnings():
+        # MLflow warns about its own type hints when it first imports its own serving code
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"mlflow\.")
+        path = Path(unfinished, NAME)
+        path.mkdir()
+        mlflow.keras.save_model(
+            model,
+            str(path),
+            signature=_signature(),
+            input_example=example_images,
+            pip_requirements=requirements(),  # without them MLflow loads the model in a process of its own to guess
         )
-        try:
-            _save_and_upload(client, logged, model, example_images, recorder.run_id)
-        except BaseException:
-            client.finalize_logged_model(logged.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(logged.model_id, "READY")
-        _link(client, run, logged.model_id)
-    model_id: str = logged.model_id
-    return model_id
+        for file in path.rglob("*"):
+            sync_to_disk(file)
+        shutil.rmtree(folder, ignore_errors=True)
+        path.rename(folder)
 
 
 def requirements() -> list[str]:
@@ -59,27 +63,94 @@ def requirements() -> list[str]:
     return [f"{name}=={metadata.version(name)}" for name in ("keras", backend, "numpy")]
 
 
-def _save_and_upload(client: Any, logged: Any, model: Any, example_images: np.ndarray, run_id: str) -> None:
-    import mlflow.keras
+def bring_model(store: Store, run: Any, model: ModelFacts, identity: str, on_step: Callable[[int], None]) -> bool:
+    """Gives MLflow's run this model, unless it has it; returns whether something was written.
+
+    The model carries the run's params and latest metrics, if `model` has none of its own.
+
+    Raises:
+        MlflowException and others: see `one_line_errors`.
+    """
+    client, key = store.client, f"{identity}:{model.key}"
+    run = client.get_run(run.info.run_id)  # as it is now
+    logged = _find(store, run, key)
+    if logged is None:
+        logged = client.create_logged_model(
+            run.info.experiment_id,
+            name=model.name,
+            source_run_id=run.info.run_id,
+            tags={**model.tags, MODEL_TAG: key},
+            params=dict(run.data.params if model.params is None else model.params),
+            model_type=model.model_type,
+        )
+    elif str(logged.status) == "READY" and _is_linked(run, logged):
+        return False
+    if str(logged.status) != "READY":
+        _upload(client, logged, run, model, on_step)
+        client.finalize_logged_model(logged.model_id, "READY")
+    _link(client, run, logged, model)
+    return True
+
+
+def _find(store: Store, run: Any, key: str) -> Any:
+    """The model that an earlier attempt made, wholly or in part."""
+    models = store.client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'", max_results=1000
+    )
+    ours = [model for model in models if model.tags.get(MODEL_TAG) == key]
+    return min(ours, key=lambda model: (str(model.status) != "READY", model.model_id), default=None)
+
+
+def _is_linked(run: Any, logged: Any) -> bool:
+    outputs = run.outputs.model_outputs if run.outputs else []
+    return logged.model_id in {output.model_id for output in outputs}
+
+
+def _upload(client: Any, logged: Any, run: Any, model: ModelFacts, on_step: Callable[[int], None]) -> None:
+    """Sends the files, with a description that names the run and the model as this store knows them."""
     from mlflow.models import Model
 
-    description = Model(
-        artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id
-    )
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # MLflow warns about its own type hints when it first imports its own serving code
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"mlflow\.")
-        path = Path(folder, NAME)
-        path.mkdir()
-        mlflow.keras.save_model(
-            model,
-            str(path),
-            mlflow_model=description,
-            signature=_signature(),
-            input_example=example_images,
-            pip_requirements=requirements(),  # without them MLflow loads the model in a process of its own to guess
-        )
-        client.log_model_artifacts(logged.model_id, str(path))
+    description = Model.load(str(model.folder))
+    description.artifact_path = logged.artifact_location
+    description.run_id = run.info.run_id
+    description.model_id = description.model_uuid = logged.model_id
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(model.folder, Path(folder, NAME)))
+        description.save(str(copy / "MLmodel"))
+        on_step(sum(file.stat().st_size for file in copy.rglob("*") if file.is_file()))
+        client.log_model_artifacts(logged.model_id, str(copy))
+
+
+def _link(client: Any, run: Any, logged: Any, model: ModelFacts) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    run_id = run.info.run_id
+    if not _is_linked(run, logged):
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=model.step)])
+    metrics = _metrics(run, logged, model)
+    for start in range(0, len(metrics), 800):
+        client.log_batch(run_id, metrics=metrics[start : start + 800])
+
+
+def _metrics(run: Any, logged: Any, model: ModelFacts) -> list[Any]:
+    from mlflow.entities import Metric
+
+    if model.metrics is None:
+        # the run's own values, with their own times: the database then keeps them once for the run and once for the
+        # model
+        told: list[tuple[Measurement, str | None, str | None]] = [
+            (Measurement(item.key, item.value, item.timestamp, item.step), None, None)
+            for item in run.data._metric_objs
+            if not item.key.startswith("system/")
+        ]
+    else:
+        told = [*model.metrics]
+    there = {(item.key, item.step, item.timestamp) for item in logged.metrics or ()}
+    return [
+        Metric(name, float("nan") if value is None else value, at, step, logged.model_id, data, digest, run.info.run_id)
+        for (name, value, at, step), data, digest in told
+        if (name, step, at) not in there
+    ]
 
 
 def _signature() -> Any:
@@ -92,17 +163,3 @@ def _signature() -> Any:
         inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *IMAGE_SHAPE))]),
         outputs=Schema([TensorSpec(np.dtype("float32"), (-1, NUM_CLASSES))]),
     )
-
-
-def _link(client: Any, run: Any, model_id: str) -> None:
-    from mlflow.entities import LoggedModelOutput, Metric
-
-    run_id = run.info.run_id
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
-    # the run's own values, with their own times: the database then keeps them once for the run and once for the model
-    metrics = [
-        Metric(item.key, item.value, item.timestamp, item.step, model_id=model_id, run_id=run_id)
-        for item in run.data._metric_objs
-        if not item.key.startswith("system/")
-    ]
-    client.log_batch(run_id, metrics=metrics)

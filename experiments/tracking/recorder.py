@@ -1,31 +1,38 @@
-"""Writes down one run: params, metrics, tags, artifacts, and how it ended."""
+"""Writes down one run: params, metrics, tags, artifacts, and how it ended. First in its folder, then in a store."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.dataset import describe
+from experiments.tracking.facts import Measurement
+from experiments.tracking.journal import now
+from experiments.tracking.model import NAME, save_model
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, first_line, one_line_errors
-from experiments.tracking.signals import Terminated, held_back, uninterrupted
-from experiments.tracking.store import Store, open_store
+from experiments.tracking.session import Session
+from experiments.tracking.signals import Terminated
+from experiments.tracking.spelling import (
+    LONGEST_DIGEST,
+    LONGEST_ERROR,
+    check_metrics,
+    cut,
+    shown_params,
+    shown_tags,
+)
+from experiments.tracking.staging import copies_of
+from experiments.tracking.store import Store
 from experiments.tracking.system import Sample
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
-
-LONGEST_PARAM = 6000  # MLflow's limits, in characters; beyond them it cuts with a warning, or refuses
-LONGEST_TAG = 5000
-LONGEST_DIGEST = 36
-LONGEST_ERROR = 500
 
 log = logging.getLogger(__name__)
 
@@ -33,89 +40,132 @@ log = logging.getLogger(__name__)
 class Recorder:
     """The record of one run, open from `with` to its end.
 
+    Everything is written to a journal in `folder` first; a thread brings it to the store that `config` names. A store
+    that cannot be reached, or does not answer any more, costs seconds and one warning; `experiments.sync` completes
+    it afterwards. A store on this machine has what a method was told when the method returns, if it takes it.
+
     Ids are always passed explicitly: MLflow's active run and `MLFLOW_RUN_ID` play no part. How the block ends decides
     the run's status: FINISHED (also after `sys.exit(0)`), KILLED (Ctrl-C, Terminated), else FAILED with the tag
-    `error`. An ending that cannot be recorded is logged as a warning and does not hide why the block ended.
+    `error`.
 
-    `tracking.run_name` goes before the `run_name` given here; with neither MLflow makes one up.
+    Args:
+        config: the store, and how the run is shown; its `run_name` goes before the one given here.
+        folder: of this run alone. What an earlier run left in it is put aside.
+        resume: MLflow's id, or the `reference`, of a run to go on with instead of beginning one. Its settings stay;
+            what differs now is kept as tags `resume.N...`, and a step that it has is not recorded again.
+        warn: shows a person a line; it goes to the log if not given.
 
     Raises:
-        TrackingError: any of its methods, when MLflow refuses or cannot be reached.
+        TrackingError: on entering, the store cannot be used and that is for the user to mend; later, the folder does
+            not take what is written, or MLflow would refuse it.
     """
 
     def __init__(
         self,
-        store: Store,
         config: TrackingConfig,
+        folder: Path,
         run_name: str | None = None,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        *,
+        resume: str | None = None,
+        warn: Callable[[str], None] = log.warning,
     ) -> None:
-        self.store = store
-        self.run_id = ""
-        self.run_name = config.run_name or run_name or ""
-        self.artifact_uri = ""
-        self._parent_run_id = config.parent_run_id
         self._params = dict(params or {})
         self._tags = dict(tags or {})
         if config.note is not None:
             self._tags["mlflow.note.content"] = config.note
+        self._session = Session(config, folder, config.run_name or run_name or "", resume, warn)
 
     def __enter__(self) -> Recorder:
-        if self._parent_run_id is not None:
-            with one_line_errors(f"tracking.parent_run_id={self._parent_run_id}"):
-                self.store.client.get_run(self._parent_run_id)
-            self._tags["mlflow.parentRunId"] = self._parent_run_id
-        try:
-            self._create()
-            self.log_params(self._params)
-        except BaseException as error:
-            if self.run_id:
-                self._end(error)
-            raise
+        self._session.open(self._params, self._tags)
         return self
-
-    def _create(self) -> None:
-        with held_back(), one_line_errors("the run cannot be recorded"):
-            info = self.store.client.create_run(
-                self.store.experiment_id, tags=_shown_tags(self._tags), run_name=self.run_name or None
-            ).info
-            self.run_id, self.run_name, self.artifact_uri = info.run_id, info.run_name, info.artifact_uri
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(error)
+        status, reason = status_of(error), None
+        if error is not None and status == "FAILED":
+            reason = cut(f"{type(error).__name__}: {first_line(error)}", LONGEST_ERROR)
+        self._session.end(status, reason)
+
+    @property
+    def run_name(self) -> str:
+        """What the run is called."""
+        return self._session.name
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run; empty until the store has it."""
+        return str(self._session.run.info.run_id) if self._session.run else ""
+
+    @property
+    def artifact_uri(self) -> str:
+        """Where the store keeps the run's artifacts; empty until it has the run."""
+        return str(self._session.run.info.artifact_uri) if self._session.run else ""
+
+    @property
+    def store(self) -> Store | None:
+        """Where the run is brought to; None until that was reached."""
+        return self._session.store
+
+    @property
+    def reference(self) -> str:
+        """What names this run as the parent of others, or to go on with it: MLflow's id, or what it has without."""
+        return self._session.reference
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the store has all that was recorded."""
+        return self._session.in_step
+
+    @property
+    def completing(self) -> str:
+        """The command that brings the store what it lacks."""
+        return self._session.completing
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float], samples: Iterable[Sample] = ()) -> None:
         """The metrics of an epoch, counted from 1, and what SystemSampler.drain() gave; one write for all.
 
         A value that is infinite is recorded as NaN: MLflow would keep 1.8e308, which looks like a measurement.
         """
-        entries = [(name, value, _now(), epoch) for name, value in metrics.items()]
-        entries += [(name, value, at, step) for at, step, values in samples for name, value in values.items()]
-        self._write_batch(metrics=entries)
+        first = self._session.recorded.samples
+        at = now()
+        measured = [Measurement.of(name, value, at, epoch) for name, value in metrics.items()]
+        measured += [
+            Measurement.of(name, value, sample.timestamp, first + sample.step)
+            for sample in samples
+            for name, value in sample.values.items()
+        ]
+        self._log_metrics(measured)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Final values, such as test_accuracy; infinite ones as NaN (see `log_epoch`)."""
-        self._write_batch(metrics=[(name, value, _now(), step or 0) for name, value in metrics.items()])
+        at = now()
+        self._log_metrics([Measurement.of(name, value, at, step or 0) for name, value in metrics.items()])
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Settings, spelled as on the command line (`true`, `null`); they cannot be changed afterwards."""
-        self._write_batch(params={name: _cut(redact(spelled(value)), LONGEST_PARAM) for name, value in params.items()})
+        told, there = shown_params(params), self._session.recorded
+        for name in there.changed(told):
+            raise TrackingError(
+                f"run {self.run_name}: param {name} is recorded as {there.params[name]} and cannot become {told[name]}"
+            )
+        self._session.record("params", values=told)
+        there.params |= told
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Facts about the run; a later value replaces an earlier one."""
-        self._write_batch(tags=_shown_tags(tags))
+        self._session.record("tags", values=shown_tags(tags))
 
     def log_file(self, path: Path | str, folder: str = "") -> None:
         """Copies a file, or a folder with all in it, to the run's artifacts."""
-        method = "log_artifacts" if Path(path).is_dir() else "log_artifact"
-        self._write(method, str(path), folder or None)
+        for name, copy in copies_of(Path(path), folder):
+            self._session.keep(name, copy)
 
     def log_text(self, text: str, name: str) -> None:
         """An artifact of this text; `name` may have folders: `config/resolved.yaml`."""
-        self._write("log_text", text, name)
+        self._session.keep(name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def log_json(self, value: Any, name: str) -> None:
         """An artifact of this value as JSON."""
@@ -123,7 +173,7 @@ class Recorder:
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """An artifact of a Matplotlib figure; the ending of `name` chooses the format."""
-        self._write("log_figure", figure, name)
+        self._session.keep(name, figure.savefig)
 
     def log_dataset(
         self, images: np.ndarray, labels: np.ndarray, *, digest: str, source: str, name: str, context: str
@@ -133,13 +183,24 @@ class Recorder:
         `digest` is the caller's own hash, of which MLflow keeps 36 characters; `source` a path or an address;
         `context` what the data was for: train, validation, test.
         """
-        from experiments.tracking.dataset import dataset_input
+        told = describe(images, labels, digest[:LONGEST_DIGEST], redact(source), name, context)
+        self._session.record("inputs", values=[told])
 
-        described = dataset_input(images, labels, digest[:LONGEST_DIGEST], redact(source), name, context)
-        self._write("log_inputs", [described])
+    def log_model(self, model: Any, example_images: np.ndarray) -> None:
+        """A Keras model that takes raw images, for MLflow to load and to serve (see `save_model`).
+
+        A run has one; a run that was taken up again keeps the one that it has.
+        """
+        if self._session.recorded.model:
+            return
+        with one_line_errors(f"run {self.run_name}: the model is not recorded"):
+            save_model(self._session.folder / NAME, model, example_images)
+        self._session.record("model", folder=NAME, name=NAME)
 
     def end_children(self) -> None:
         """Ends as KILLED the runs below this one that are still open, since the processes that wrote them are gone."""
+        if self.store is None or not self.run_id or self._session.failure is not None:
+            return  # whoever completes the record sees that their processes are gone
         below = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
         try:
             with one_line_errors("its children cannot be closed"):
@@ -148,73 +209,61 @@ class Recorder:
         except TrackingError as reason:
             log.warning("run %s: %s", self.run_id, reason)
 
-    def _write_batch(
-        self,
-        metrics: Iterable[tuple[str, float, int, int]] = (),
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        self._write(
-            "log_batch",
-            metrics=[Metric(name, _storable(value), at, step) for name, value, at, step in metrics],
-            params=[Param(name, value) for name, value in (params or {}).items()],
-            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
-        )
-
-    def _write(self, method: str, *arguments: Any, **named: Any) -> None:
-        """The one door to MLflow for everything about a run that is open."""
-        with held_back(), one_line_errors(f"run {self.run_name}: {method} failed"):
-            getattr(self.store.client, method)(self.run_id, *arguments, **named)
-
-    def _end(self, error: BaseException | None) -> None:
-        with uninterrupted():
-            self._close(status_of(error), error)
-
-    def _close(self, status: str, error: BaseException | None) -> None:
-        try:
-            self._write("set_terminated", status)
-            if error is not None and status == "FAILED":
-                self.set_tags({"error": _cut(f"{type(error).__name__}: {first_line(error)}", LONGEST_ERROR)})
-        except TrackingError as reason:
-            log.warning("run %s: its end (%s) is not recorded: %s", self.run_id, status, reason)
+    def _log_metrics(self, measured: Iterable[Measurement]) -> None:
+        metrics = self._session.recorded.new(measured)
+        check_metrics({metric.name for metric in metrics})
+        self._session.record("metrics", values=metrics)
 
 
 class NullRecorder(Recorder):
     """Records nothing, with the surface of a Recorder; `run_id` and `artifact_uri` are empty."""
 
+    store, run_id, artifact_uri, reference, completing, in_step = None, "", "", "", "", True
+
     def __init__(self, run_name: str | None = None) -> None:
-        self.run_id, self.run_name, self.artifact_uri = "", run_name or "", ""
+        self._name = run_name or ""
+
+    @property
+    def run_name(self) -> str:
+        """What the run is called."""
+        return self._name
 
     def __enter__(self) -> NullRecorder:
         return self
 
-    def log_dataset(self, *arguments: Any, **named: Any) -> None:
-        """Nothing."""
-
-    def end_children(self) -> None:
-        """Nothing."""
-
-    def _write_batch(self, *arguments: Any, **named: Any) -> None: ...
-
-    def _write(self, method: str, *arguments: Any, **named: Any) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+    def log_epoch(self, *_: Any) -> None: ...
+    def log_metrics(self, *_: Any, **named: Any) -> None: ...
+    def log_params(self, *_: Any) -> None: ...
+    def set_tags(self, *_: Any) -> None: ...
+    def log_file(self, *_: Any, **named: Any) -> None: ...
+    def log_text(self, *_: Any) -> None: ...
+    def log_figure(self, *_: Any) -> None: ...
+    def log_dataset(self, *_: Any, **named: Any) -> None: ...
+    def log_model(self, *_: Any) -> None: ...
+    def end_children(self) -> None: ...
 
 
 def open_recorder(
     config: TrackingConfig,
+    folder: Path,
     run_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    *,
+    resume: str | None = None,
+    warn: Callable[[str], None] = log.warning,
 ) -> Recorder:
-    """The recorder that `config` asks for: of its store, or a NullRecorder when tracking is not enabled.
+    """The recorder that `config` asks for: of a run kept in `folder`, or a NullRecorder when tracking is not enabled.
+
+    See `Recorder` for the arguments.
 
     Raises:
-        TrackingError: the store cannot be used (see `open_store`).
+        ConfigError: `$MLFLOW_TRACKING_URI` is an address that cannot be used.
     """
     if not config.enabled:
         return NullRecorder(config.run_name or run_name)
-    return Recorder(open_store(config), config, run_name, params, tags)
+    return Recorder(config, folder, run_name, params, tags, resume=resume, warn=warn)
 
 
 def status_of(error: BaseException | None) -> str:
@@ -222,27 +271,3 @@ def status_of(error: BaseException | None) -> str:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "FINISHED"
     return "KILLED" if isinstance(error, KeyboardInterrupt | Terminated) else "FAILED"
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _storable(value: float) -> float:
-    number = float(value)
-    return math.nan if math.isinf(number) else number
-
-
-def spelled(value: Any) -> str:
-    """A setting as it is spelled on the command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
-
-
-def _shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: _cut(redact(str(value)), LONGEST_TAG) for name, value in tags.items()}
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

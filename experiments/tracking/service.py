@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +13,20 @@ from types import ModuleType
 
 from experiments.tracking.redaction import redact
 
+_OUTAGE_CODES = ("TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
+_OUTAGE_STATUSES = (408, 429, 500, 502, 503, 504)
+
 
 class TrackingError(RuntimeError):
     """The tracker could not do what was asked; one line that says what to do."""
+
+
+class UnreachableError(TrackingError):
+    """The tracker does not answer, or not now: nobody's mistake, and it may work later. `reason`: why, in few words."""
+
+    def __init__(self, doing: str, reason: str) -> None:
+        super().__init__(f"{doing}: {reason}")
+        self.reason = reason
 
 
 def import_mlflow() -> ModuleType:
@@ -26,16 +39,39 @@ def import_mlflow() -> ModuleType:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the URL may hold a password
     import mlflow
 
+    # it prints a traceback for a database that is locked for a moment, before it raises what we tell in one line
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return mlflow
 
 
 @contextmanager
 def one_line_errors(doing: str) -> Iterator[None]:
-    """Turns what MLflow raises into a TrackingError: `doing` and the first line of the reason, without secrets."""
+    """Turns what MLflow raises into a TrackingError: `doing` and the reason in one line, without secrets.
+
+    It is an UnreachableError where the same call may work later: no connection, no answer in time, an answer of 5xx
+    or 429, a database that is locked or cannot grow.
+    """
     try:
         yield
+    except TrackingError:
+        raise
     except _service_errors() as error:
+        if is_outage(error):
+            raise UnreachableError(doing, _reason(error)) from error
         raise TrackingError(f"{doing}: {first_line(error)}") from error
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether this is a failure of the network, the server or the disk, and not of what was asked."""
+    causes = list(_causes(error))
+    return any(map(_is_outage, causes)) and not any(isinstance(cause, ssl.SSLError) for cause in causes)
+
+
+def first_line(error: BaseException, longest: int = 500) -> str:
+    """The first line of an error's message, without secrets, cut at `longest` characters."""
+    lines = redact(str(error)).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _service_errors() -> tuple[type[Exception], ...]:
@@ -45,8 +81,39 @@ def _service_errors() -> tuple[type[Exception], ...]:
     return tuple(errors)
 
 
-def first_line(error: BaseException, longest: int = 500) -> str:
-    """The first line of an error's message, without secrets, cut at `longest` characters."""
-    lines = redact(str(error)).strip().splitlines()
-    line = lines[0] if lines else type(error).__name__
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+def _is_outage(error: BaseException) -> bool:
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code in _OUTAGE_STATUSES
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return False
+    if isinstance(error, OSError):  # what `requests` raises is one too
+        return not isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
+    if isinstance(error, sqlite3.OperationalError):
+        return True
+    return getattr(error, "error_code", None) in _OUTAGE_CODES
+
+
+def _reason(error: BaseException) -> str:
+    """Why there was no answer, as the operating system says it; MLflow's own text shows the innards of its client."""
+    import requests
+
+    causes = list(_causes(error))
+    if any(isinstance(cause, requests.Timeout) for cause in causes):
+        return "no answer in time"
+    if any(isinstance(cause, requests.exceptions.RetryError) for cause in causes):
+        return "the server answers that it cannot (5xx or 429)"
+    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    locked = [str(cause) for cause in causes if isinstance(cause, sqlite3.Error)]
+    return next(iter([*said, *locked]), None) or first_line(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from, back to the first."""
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in seen:
+        seen.append(following)
+        yield following
+        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.tracking import database
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
-from experiments.tracking.service import TrackingError, import_mlflow, one_line_errors
+from experiments.tracking.service import TrackingError, UnreachableError, import_mlflow, one_line_errors
 
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlruns"
@@ -39,14 +39,105 @@ def open_store(config: TrackingConfig) -> Store:
 
     Raises:
         ConfigError: `$MLFLOW_TRACKING_URI` is an address that cannot be used.
+        UnreachableError: the server does not answer, or the database is locked; another time it may work.
         TrackingError: the database or server cannot be used; one line that names it and says what to do.
+    """
+    uri = address(config)
+    if not is_local(uri):
+        with one_line_errors(f"{redact(uri)}: cannot be reached"):
+            return _open_server(uri, config.experiment)
+    try:
+        with one_line_errors(f"{redact(uri)}: cannot be opened"):
+            return _open_database(database_path(uri), config.experiment)
+    except UnreachableError as error:
+        if "locked" in str(error):
+            raise
+        raise TrackingError(str(error)) from None  # a disk or a folder that does not take it: the user's to mend
+
+
+def existing_store(config: TrackingConfig) -> Store | None:
+    """The store that `config` names, if it is there with its MLflow experiment; nothing is made.
+
+    Raises:
+        See `open_store`.
+    """
+    uri = address(config)
+    if not is_local(uri):
+        _refuse_repetitions()
+        mlflow = import_mlflow()
+        with one_line_errors(f"{redact(uri)}: cannot be reached"):
+            client = mlflow.MlflowClient(uri, uri)
+            found = _find_experiment(client, config.experiment)
+        return Store(client, uri, found.experiment_id) if found else None
+    if not database_path(uri).is_file():
+        return None
+    store = read_database(database_path(uri))
+    with one_line_errors(f"{redact(uri)}: cannot be opened"):
+        found = _find_experiment(store.client, config.experiment)
+    return replace(store, experiment_id=found.experiment_id) if found else None
+
+
+def read_database(path: Path) -> Store:
+    """The store of a database that is there, to read it; it stands for no MLflow experiment.
+
+    Raises:
+        TrackingError: it is no database of this MLflow's.
+    """
+    mlflow = import_mlflow()
+    uri = SQLITE + str(path)
+    with one_line_errors(f"{uri}: cannot be opened"), database.locked(path):
+        database.prepare(path)
+        return Store(mlflow.MlflowClient(uri, uri), uri, "")
+
+
+def check_server(uri: str) -> None:
+    """Asks a server, or a database that is none of ours, whether it answers us at all; a local one is not looked at.
+
+    Raises:
+        UnreachableError: it does not.
+        TrackingError: it does, but not to us: another address or other credentials are needed.
+    """
+    if is_local(uri):
+        return
+    _refuse_repetitions()
+    with one_line_errors(f"{redact(uri)}: cannot be reached"):
+        import_mlflow().MlflowClient(uri, uri).search_experiments(max_results=1)
+
+
+def address(config: TrackingConfig) -> str:
+    """The address of the store that `config` names.
+
+    Raises:
+        ConfigError: `$MLFLOW_TRACKING_URI` is one that cannot be used.
     """
     uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     check_uri("tracking.uri" if config.uri else "MLFLOW_TRACKING_URI", uri)
-    with one_line_errors(f"{redact(uri)}: cannot be opened"):
-        if uri.startswith(SQLITE):
-            return _open_database(Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve(), config.experiment)
-        return _open_server(uri, config.experiment)
+    return uri
+
+
+def is_local(uri: str) -> bool:
+    """Whether the store is a file of this machine."""
+    return uri.startswith(SQLITE)
+
+
+def database_path(uri: str) -> Path:
+    """The file of a local store."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
+
+
+def kept_address(uri: str) -> str:
+    """The address as a journal keeps it: without a password, and so that it moves with the working folder."""
+    return SQLITE + database.shown(database_path(uri)) if is_local(uri) else redact(uri)
+
+
+def wait_no_longer_than(seconds: int) -> None:
+    """How long this process waits for a server to say something, at each request.
+
+    MLflow waits 120 s and asks 8 times; a longer time that the user set is cut, a shorter one stays.
+    """
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    asked = os.environ.get(name, "")
+    os.environ[name] = str(min(int(asked), seconds) if asked.isdecimal() else seconds)
 
 
 def _open_database(path: Path, experiment: str) -> Store:
@@ -73,9 +164,7 @@ def _open_database(path: Path, experiment: str) -> Store:
 
 
 def _open_server(uri: str, experiment: str) -> Store:
-    # MLflow's own defaults would hold a training up for minutes; they are read at each request
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    _refuse_repetitions()
     mlflow = import_mlflow()
     client = mlflow.MlflowClient(uri, uri)
     found = _find_experiment(client, experiment)
@@ -93,6 +182,11 @@ def _open_server(uri: str, experiment: str) -> Store:
             "this one. Start from that folder, or choose another name"
         )
     return Store(client, uri, found.experiment_id)
+
+
+def _refuse_repetitions() -> None:
+    """MLflow would send again what a lost reply leaves open, and a second run would appear; read at each request."""
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 
 
 def _find_experiment(client: Any, name: str) -> Any:

@@ -12,7 +12,9 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import absl.logging
 import pytest
@@ -21,6 +23,7 @@ from omegaconf import DictConfig
 
 from experiments.run import main
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, open_store
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -112,6 +115,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def database(project: Path, made_database: Path) -> Path:
     """The path of a database in the working folder."""
     return Path(shutil.copy(made_database, project / "mlflow.db"))
+
+
+@pytest.fixture
+def new_recorder(project: Path) -> Callable[..., Recorder]:
+    """Makes the recorder of a run, each in a folder of its own."""
+    numbers = count(1)
+
+    def make(config: TrackingConfig | None = None, *arguments: Any, **named: Any) -> Recorder:
+        return Recorder(config or TrackingConfig(), project / "outputs" / str(next(numbers)), *arguments, **named)
+
+    return make
 
 
 @pytest.fixture

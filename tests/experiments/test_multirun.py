@@ -134,7 +134,8 @@ def command_line(jobs: int, *overrides: str, enabled: bool = True) -> CommandLin
 def leave_open(folder: Path) -> None:
     """A child whose process died: its run stays open."""
     membership = Membership.read(folder, 1, [])
-    open_recorder(membership.adopt(Settings(RunConfig(), TrackingConfig())).tracking, "child").__enter__()
+    tracking = membership.adopt(Settings(RunConfig(), TrackingConfig())).tracking
+    open_recorder(tracking, folder / "0", "child").__enter__()
 
 
 @pytest.mark.parametrize(

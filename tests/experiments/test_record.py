@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import keras
 import numpy as np
@@ -43,7 +44,7 @@ def half_right() -> Evaluation:
 
 def artifacts(store: Store, settings: Settings, dataset: Dataset, config: str) -> tuple[Any, dict[str, str]]:
     """The run that `record_beginning` writes, and its artifacts as text."""
-    with Recorder(store, settings.tracking) as recorder:
+    with Recorder(settings.tracking, Path("outputs", uuid4().hex)) as recorder:
         record_beginning(recorder, dataset, "cifar10", config)
     folder = Path(recorder.artifact_uri)
     texts = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}

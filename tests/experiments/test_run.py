@@ -27,7 +27,13 @@ def test_one_command_trains_and_records(
     (run,) = store.client.search_runs([store.experiment_id])
     (folder,) = (project / "outputs").iterdir()
     assert run.data.params["seed"] == "5"
-    assert {file.name for file in folder.iterdir()} == {".hydra", "console.log", "result.json"}
+    assert {file.name for file in folder.iterdir()} == {
+        ".hydra",
+        "artifacts",
+        "console.log",
+        "journal.jsonl",
+        "result.json",
+    }
     assert "epoch 1/1  loss 2." in (project / run.info.artifact_uri / "console.log").read_text()
     assert "epoch 1/1  loss 2." in capsys.readouterr().out
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.tracking.dataset import dataset_input
+from experiments.tracking.dataset import as_input, as_told, describe
 
 
 class Unreadable(np.ndarray):
@@ -31,7 +31,9 @@ def test_it_says_what_mlflow_says_of_such_arrays_without_reading_them(
     images = np.zeros((7, 32, 32, 3), np.uint8)
     labels = np.zeros(7, np.uint8)
     theirs = NumpyDataset(images, HTTPDatasetSource("https://host"), labels, name="cifar10", digest="d1").to_dict()
-    ours = dataset_input(images.view(Unreadable), labels.view(Unreadable), "d1", source, "cifar10", "train")
+    told = describe(images.view(Unreadable), labels.view(Unreadable), "d1", source, "cifar10", "train")
+    ours = as_input(json.loads(json.dumps(told)))
+    assert as_told(ours) == told
     assert json.loads(ours.dataset.schema) == json.loads(theirs["schema"])
     assert json.loads(ours.dataset.profile) == json.loads(theirs["profile"])
     assert (ours.dataset.name, ours.dataset.digest) == ("cifar10", "d1")

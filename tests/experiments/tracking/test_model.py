@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.tracking.config import TrackingConfig
-from experiments.tracking.model import log_model
-from experiments.tracking.recorder import NullRecorder, Recorder
+from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
+
+NewRecorder = Callable[..., Recorder]
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
@@ -43,13 +44,13 @@ def network(tensorflow_on_cpu: None) -> Any:
 
 
 @pytest.fixture
-def run_id(store: Store, network: Any) -> str:
+def run_id(store: Store, network: Any, new_recorder: NewRecorder) -> str:
     """A finished run with a network."""
-    with Recorder(store, TrackingConfig(), params={"model.name": "model1"}) as recorder:
+    with new_recorder(params={"model.name": "model1"}) as recorder:
         recorder.log_epoch(1, {"loss": 2.0})
         recorder.log_epoch(2, {"loss": 1.0, "system/x": 1.0})
         recorder.log_metrics({"test_accuracy": 0.5})
-        log_model(recorder, network, IMAGES[:2])
+        recorder.log_model(network, IMAGES[:2])
     return recorder.run_id
 
 
@@ -124,29 +125,49 @@ def test_it_is_loaded_from_a_folder_that_was_moved(
     np.testing.assert_array_equal(np.asarray(loaded(IMAGES)), probabilities)
 
 
-def test_it_is_recorded_without_a_word(store: Store, network: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    with Recorder(store, TrackingConfig()) as recorder:
-        log_model(recorder, network, IMAGES[:1])
+def test_it_is_recorded_without_a_word(
+    store: Store, network: Any, new_recorder: NewRecorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with new_recorder() as recorder:
+        recorder.log_model(network, IMAGES[:1])
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_model_that_cannot_be_written_is_marked_failed(
-    store: Store, network: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_cannot_be_written_is_an_error_that_leaves_nothing(
+    store: Store, project: Path, network: Any, new_recorder: NewRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: object, **named: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(network, "save", full)
-    with Recorder(store, TrackingConfig(), "named") as recorder:
-        with pytest.raises(TrackingError, match="run named: the model is not recorded: disk full"):
-            log_model(recorder, network, IMAGES[:1])
-        (logged,) = store.client.search_logged_models([store.experiment_id])
-    assert str(logged.status) == "FAILED"
+    error = pytest.raises(TrackingError, match="run named: the model is not recorded: disk full")
+    with new_recorder(run_name="named") as recorder, error:
+        recorder.log_model(network, IMAGES[:1])
+    assert store.client.search_logged_models([store.experiment_id]) == []
     assert store.client.get_run(recorder.run_id).outputs.model_outputs == []
+    assert [path.name for path in (project / "outputs" / "1").iterdir()] == ["journal.jsonl"]
 
 
-def test_without_tracking_there_is_no_model() -> None:
-    assert log_model(NullRecorder(), None, IMAGES) is None
+def test_a_model_whose_upload_broke_off_is_completed_and_not_doubled(
+    store: Store, project: Path, network: Any, new_recorder: NewRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_recorder() as recorder:
+        assert recorder.store is not None
+        finalize = recorder.store.client.finalize_logged_model
+        breaks = [ConnectionError("lost")]
+
+        def break_off_once(*arguments: object) -> object:
+            if breaks:
+                raise breaks.pop()
+            return finalize(*arguments)
+
+        monkeypatch.setattr(recorder.store.client, "finalize_logged_model", break_off_once)
+        recorder.log_model(network, IMAGES[:1])
+    assert recorder.in_step
+    (logged,) = store.client.search_logged_models([store.experiment_id])
+    assert str(logged.status) == "READY"
+    (output,) = store.client.get_run(recorder.run_id).outputs.model_outputs
+    assert output.model_id == logged.model_id
 
 
 def test_a_server_answers_raw_pixels(run_id: str, project: Path, probabilities: np.ndarray) -> None:

@@ -1,0 +1,149 @@
+"""Complete the record of runs in MLflow, or copy whole projects to another store: python -m experiments.sync --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from cifar.config import ConfigError
+from experiments.schema import UsageError
+from experiments.tracking.completion import Completion, Summary
+from experiments.tracking.config import check_uri
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError, UnreachableError
+from experiments.tracking.session import HOMES
+from experiments.tracking.sources import Source, journals, of_journal, of_store
+from experiments.tracking.store import check_server, database_path, is_local, read_database, wait_no_longer_than
+
+REQUEST_SECONDS = 60
+DATABASE = "mlflow.db"
+
+HELP = """\
+Brings MLflow what it lacks of the runs below outputs/ and multirun/, or below the folders given: runs whose server was
+away, database was locked, or process was killed. Each goes to the store that it was recorded for. What is there already
+is left as it is: a second call changes nothing.
+
+With --to all of them go to that store, and so does every other run of the folders' mlflow.db: a whole project.
+
+  python -m experiments.sync
+  python -m experiments.sync --to http://127.0.0.1:5000
+  python -m experiments.sync --to http://127.0.0.1:5000 from-the-cluster/
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("command line", message, "See --help")
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 all is complete, 1 something is not, 2 the command line is wrong."""
+    try:
+        typed = _arguments(argv)
+        summary = bring(typed.folder, typed.to, typed.dry_run)
+    except UnreachableError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (ConfigError, TrackingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C; the next call goes on from here")
+        return 130
+    for line in summary.notes:
+        print(line)
+    for line in summary.problems:
+        print(f"not complete: {redact(line)}", file=sys.stderr)
+    print(told(summary, typed.dry_run))
+    return 1 if summary.problems else 0
+
+
+def bring(folders: Sequence[Path], to: str | None, dry_run: bool) -> Summary:
+    """Brings all that is found in these folders, showing how far it is.
+
+    Raises:
+        TrackingError: the store named by `to`, or a database to read, cannot be used.
+    """
+    wait_no_longer_than(REQUEST_SECONDS)
+    console = Console(stderr=True)
+    with console.status("looking for runs"):
+        completion = Completion(to, dry_run)
+        sources = find(folders, to, completion.summary.problems)
+        if to is not None and sources:
+            check_server(to)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=len(sources))
+
+        def on_run(source: Source) -> None:
+            progress.update(task, description=source.name, advance=1)
+
+        return completion.bring_all(sources, on_run)
+
+
+def find(folders: Sequence[Path], to: str | None, problems: list[str]) -> list[Source]:
+    """The runs that journals tell of; with `to` also those of databases. What cannot be read is added to `problems`."""
+    homes = [folder / name for folder in folders for name in HOMES] if folders == [Path()] else folders
+    found: list[Source] = []
+    for path in journals(homes):
+        try:
+            found.append(of_journal(path))
+        except TrackingError as error:
+            problems.append(str(error))
+    for folder in folders:
+        path = (folder / DATABASE).resolve()
+        if to is not None and path.is_file() and not (is_local(to) and database_path(to) == path):
+            copied = of_store(read_database(path), path.parent, found)
+            replaced = {source.identity for source in copied}
+            found = [source for source in found if source.identity not in replaced] + copied
+    return found
+
+
+def told(summary: Summary, dry_run: bool) -> str:
+    """What came of it, in one line."""
+    would = "would be " if dry_run else ""
+    parts = [
+        f"{summary.complete} run{'s' * (summary.complete != 1)} complete{' already' * dry_run}",
+        f"{summary.new} {would}new",
+        f"{summary.metrics:,} metrics {would}added",
+        f"{summary.metrics_there:,} already there",
+        f"{summary.artifacts} files {would}added",
+    ]
+    if summary.goes_on:
+        parts.append(f"{summary.goes_on} still going on")
+    if summary.problems:
+        parts.append(f"{len(summary.problems)} not complete")
+    return ", ".join(parts)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m experiments.sync", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="*", type=Path, help="where to look for runs (default: outputs/ and multirun/)")
+    parser.add_argument("--to", metavar="URI", help="the store for all of them, such as http://127.0.0.1:5000")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be brought, and change nothing")
+    typed = parser.parse_args(argv)
+    for folder in typed.folder:
+        if not folder.is_dir():
+            raise UsageError(str(folder), "no such folder")
+    if typed.to is not None:
+        check_uri("--to", typed.to)
+    typed.folder = typed.folder or [Path()]
+    return typed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

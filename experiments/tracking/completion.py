@@ -1,0 +1,119 @@
+"""Completes stores: brings them the runs that they lack, or lack a part of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from cifar.config import ConfigError
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.facts import RunFacts
+from experiments.tracking.lookup import DeletedRunError
+from experiments.tracking.redaction import redact
+from experiments.tracking.replica import Brought, Replica, lacking
+from experiments.tracking.service import TrackingError, UnreachableError
+from experiments.tracking.sources import Source, parents_first
+from experiments.tracking.store import Store, database_path, existing_store, is_local, open_store
+
+ATTEMPTS = 3
+"""A reply may be lost once; a store that fails so often in a row is down."""
+
+PAUSE = 1.0
+"""Seconds between them."""
+
+
+@dataclass
+class Summary:
+    """What came of it. `problems` and `notes` are lines for a person; only problems leave something to do."""
+
+    complete: int = 0
+    new: int = 0
+    metrics: int = 0
+    metrics_there: int = 0
+    artifacts: int = 0
+    goes_on: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Completion:
+    """Brings runs to stores, one after another.
+
+    Args:
+        to: the store for all of them; None: for each the one that it was recorded for.
+        dry_run: only look what would be brought.
+    """
+
+    def __init__(self, to: str | None, dry_run: bool = False) -> None:
+        self.summary = Summary()
+        self._to, self._dry_run = to, dry_run
+        self._stores: dict[tuple[str, str], Store | None] = {}
+        self._known: dict[str, dict[str, str]] = {}
+        self._down: dict[str, str] = {}
+
+    def bring_all(self, sources: Iterable[Source], on_run: Callable[[Source], None]) -> Summary:
+        """Brings them, parents before their children; `on_run` is told of each before it begins."""
+        for source in parents_first(list(sources)):
+            on_run(source)
+            if source.goes_on:
+                self.summary.goes_on += 1
+                continue
+            uri = self._to or source.uri
+            if uri in self._down:
+                self.summary.problems.append(f"{source.name}: waits for {self._down[uri]}")
+                continue
+            try:
+                self._bring(source, uri)
+            except UnreachableError as error:
+                self._down[uri] = redact(uri)
+                self.summary.problems.append(f"{source.name}: {error}")
+            except DeletedRunError as error:
+                self.summary.notes.append(str(error))
+            except (TrackingError, ConfigError) as error:
+                self.summary.problems.append(f"{source.name}: {error}")
+        return self.summary
+
+    def _bring(self, source: Source, uri: str) -> None:
+        store = self._store(uri, source)
+        facts = source.load()
+        if self._dry_run:
+            self._count(facts, lacking(store, facts))
+            return
+        assert store is not None
+        replica = Replica(store, known=self._known.setdefault(uri, {}))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._count(facts, replica.bring(facts))
+                return
+            except UnreachableError:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(PAUSE)
+
+    def _store(self, uri: str, source: Source) -> Store | None:
+        key = uri, source.experiment
+        if key not in self._stores:
+            _refuse_unusable(uri)
+            config = TrackingConfig(uri=uri, experiment=source.experiment)
+            self._stores[key] = existing_store(config) if self._dry_run else open_store(config)
+        return self._stores[key]
+
+    def _count(self, facts: RunFacts, brought: Brought) -> None:
+        summary = self.summary
+        summary.goes_on += facts.status is None
+        summary.complete += brought.complete
+        summary.new += brought.created
+        summary.metrics += brought.metrics
+        summary.metrics_there += brought.metrics_there
+        summary.artifacts += brought.artifacts + brought.models
+        summary.problems += brought.refused
+
+
+def _refuse_unusable(uri: str) -> None:
+    if "***" in uri:
+        raise TrackingError(f"{uri}: the password of this address was not kept; give the whole address with --to")
+    if is_local(uri) and not database_path(uri).parent.is_dir():
+        raise TrackingError(f"{uri}: there is no such folder here; name a store with --to")
+    if not uri:
+        raise TrackingError("its journal does not name a store; name one with --to")

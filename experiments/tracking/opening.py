@@ -1,0 +1,118 @@
+"""How the journal of a run begins, or goes on: what is recorded already is not recorded again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.tracking.facts import REFERENCE, Measurement, RunFacts, facts_of
+from experiments.tracking.journal import JOURNAL_FILE, Entry, Journal, read_journal
+from experiments.tracking.model import NAME
+from experiments.tracking.service import TrackingError
+from experiments.tracking.staging import ARTIFACTS
+
+EARLIER = "earlier"
+"""The folder, in a run's, of what an earlier run in it left."""
+
+SYSTEM = "system/"
+
+
+@dataclass
+class Recorded:
+    """What a run has already. Of a new run only its params are remembered: nothing else can come twice.
+
+    Attributes:
+        steps: the name and step of each measurement before the run was taken up again.
+        samples: how many samples of the machine there were.
+    """
+
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    steps: set[tuple[str, int]] = field(default_factory=set)
+    samples: int = 0
+    model: bool = False
+
+    def changed(self, params: Mapping[str, str]) -> list[str]:
+        """The names of those that have another value already; a param cannot be changed."""
+        return [name for name in sorted(params) if self.params.get(name, params[name]) != params[name]]
+
+    @classmethod
+    def of(cls, facts: RunFacts) -> Recorded:
+        """What these facts tell."""
+        return cls(
+            params=dict(facts.params),
+            tags=dict(facts.tags),
+            steps={(metric.name, metric.step) for metric in facts.metrics},
+            samples=max((item.step + 1 for item in facts.metrics if item.name.startswith(SYSTEM)), default=0),
+            model=bool(facts.models),
+        )
+
+    def new(self, metrics: Iterable[Measurement]) -> list[Measurement]:
+        """Those whose step is not there yet."""
+        return [metric for metric in metrics if (metric.name, metric.step) not in self.steps]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A journal that can be written, its entries so far, and what they tell."""
+
+    journal: Journal
+    identity: str
+    name: str
+    entries: list[Entry]
+    recorded: Recorded
+
+
+def new_run(folder: Path, name: str, about: Mapping[str, Any], tags: dict[str, str]) -> Opened:
+    """Begins a journal; one of an earlier run in the same folder is put aside with its files."""
+    _put_aside(folder)
+    identity = uuid.uuid4().hex
+    name = name or f"run-{identity[:8]}"
+    journal = Journal(folder)
+    entries = [journal.append("begin", id=identity, name=name, **about), journal.append("tags", values=tags)]
+    return Opened(journal, identity, name, entries, Recorded())
+
+
+def known_run(folder: Path, run: str) -> RunFacts | None:
+    """What the journal in `folder` tells of this run, by MLflow's id or its reference; None if it is of another."""
+    path = folder / JOURNAL_FILE
+    entries = read_journal(path)
+    if not entries or entries[0].kind != "begin":
+        return None
+    names = {REFERENCE + str(entries[0].facts.get("id"))}
+    names |= {str(entry.facts.get("run_id")) for entry in entries if entry.kind in ("begin", "stored")}
+    return facts_of(entries[0], entries, folder) if run in names else None
+
+
+def resumed_run(folder: Path, known: RunFacts, about: Mapping[str, Any], run_id: str, ours: bool) -> Opened:
+    """Goes on with the journal in `folder`, if it is `ours`, else begins another one of the same run."""
+    if not ours:
+        _put_aside(folder)
+    journal = Journal(folder)
+    entries = journal.found[:]
+    if not ours:
+        own = uuid.uuid4().hex
+        told: dict[str, Any] = {"id": own, "run": known.identity, "run_id": run_id, "name": known.name}
+        told |= {**about, "experiment": known.experiment, "parent": known.parent}
+        entries.append(journal.append("begin", at=known.began, **told))
+    entries.append(journal.append("resume"))
+    return Opened(journal, known.identity, known.name, entries, Recorded.of(known))
+
+
+def _put_aside(folder: Path) -> None:
+    path = folder / JOURNAL_FILE
+    if not path.is_file() or not path.stat().st_size:
+        return
+    Journal(folder).close()  # not while its run goes on
+    entries = read_journal(path)
+    aside = folder / EARLIER / (str(entries[0].facts.get("id")) if entries else uuid.uuid4().hex)
+    try:
+        aside.mkdir(parents=True, exist_ok=True)
+        for name in (ARTIFACTS, NAME, JOURNAL_FILE):
+            if (folder / name).exists():
+                (folder / name).rename(aside / name)
+    except OSError as error:
+        raise TrackingError(f"{path}: cannot be put aside ({error.strerror or error})") from None
