@@ -74,7 +74,7 @@ def bring(folders: Sequence[Path], to: str | None, dry_run: bool) -> Summary:
     console = Console(stderr=True)
     with console.status("looking for runs"):
         completion = Completion(to, dry_run)
-        sources = find(folders, to, completion.summary.problems)
+        sources = find(folders, to, completion.summary)
         if to is not None and sources:
             check_server(to)
     with Progress(
@@ -93,15 +93,15 @@ def bring(folders: Sequence[Path], to: str | None, dry_run: bool) -> Summary:
         return completion.bring_all(sources, on_run)
 
 
-def find(folders: Sequence[Path], to: str | None, problems: list[str]) -> list[Source]:
-    """The runs that journals tell of; with `to` also those of databases. What cannot be read is added to `problems`."""
+def find(folders: Sequence[Path], to: str | None, summary: Summary) -> list[Source]:
+    """The runs that journals tell of; with `to` also those of databases. What cannot be read is a problem."""
     homes = [folder / name for folder in folders for name in HOMES] if folders == [Path()] else folders
     found: list[Source] = []
     for path in journals(homes):
         try:
             found.append(of_journal(path))
         except TrackingError as error:
-            problems.append(str(error))
+            summary.add_problem(str(error))
     for folder in folders:
         path = (folder / DATABASE).resolve()
         if to is not None and path.is_file() and not (is_local(to) and database_path(to) == path):
@@ -123,8 +123,8 @@ def told(summary: Summary, dry_run: bool) -> str:
     ]
     if summary.goes_on:
         parts.append(f"{summary.goes_on} still going on")
-    if summary.problems:
-        parts.append(f"{len(summary.problems)} not complete")
+    if summary.incomplete:
+        parts.append(f"{summary.incomplete} not complete")
     return ", ".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cifar.config import ConfigError
@@ -33,8 +34,14 @@ class Summary:
     metrics_there: int = 0
     artifacts: int = 0
     goes_on: int = 0
+    incomplete: int = 0
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add_problem(self, *why: str) -> None:
+        """Counts a run that is not complete, and why not."""
+        self.incomplete += 1
+        self.problems += why
 
 
 class Completion:
@@ -50,7 +57,7 @@ class Completion:
         self._to, self._dry_run = to, dry_run
         self._stores: dict[tuple[str, str], Store | None] = {}
         self._known: dict[str, dict[str, str]] = {}
-        self._down: dict[str, str] = {}
+        self._waiting: dict[str, int] = {}
 
     def bring_all(self, sources: Iterable[Source], on_run: Callable[[Source], None]) -> Summary:
         """Brings them, parents before their children; `on_run` is told of each before it begins."""
@@ -60,36 +67,38 @@ class Completion:
                 self.summary.goes_on += 1
                 continue
             uri = self._to or source.uri
-            if uri in self._down:
-                self.summary.problems.append(f"{source.name}: waits for {self._down[uri]}")
-                continue
-            try:
-                self._bring(source, uri)
-            except UnreachableError as error:
-                self._down[uri] = redact(uri)
-                self.summary.problems.append(f"{source.name}: {error}")
-            except DeletedRunError as error:
-                self.summary.notes.append(str(error))
-            except (TrackingError, ConfigError) as error:
-                self.summary.problems.append(f"{source.name}: {error}")
+            if uri in self._waiting:
+                self._waiting[uri] += 1
+            else:
+                self._try(source, uri)
+        for uri, runs in self._waiting.items():
+            self.summary.incomplete += runs
+            self.summary.problems.append(f"{runs} run{'s wait' if runs > 1 else ' waits'} for {redact(uri)}")
         return self.summary
 
-    def _bring(self, source: Source, uri: str) -> None:
+    def _try(self, source: Source, uri: str) -> None:
+        try:
+            refused = self._bring(source, uri)
+        except UnreachableError as error:
+            self._waiting[uri] = 1
+            self.summary.problems.append(str(error))
+        except DeletedRunError as error:
+            self.summary.notes.append(str(error))
+        except (TrackingError, ConfigError) as error:
+            self.summary.add_problem(f"{source.name}: {error}")
+        else:
+            if refused:
+                self.summary.add_problem(*refused)
+
+    def _bring(self, source: Source, uri: str) -> list[str]:
+        """Brings a run; returns what its store refused."""
         store = self._store(uri, source)
         facts = source.load()
         if self._dry_run:
-            self._count(facts, lacking(store, facts))
-            return
+            return self._counted(facts, lacking(store, facts))
         assert store is not None
         replica = Replica(store, known=self._known.setdefault(uri, {}))
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self._count(facts, replica.bring(facts))
-                return
-            except UnreachableError:
-                if attempt == ATTEMPTS:
-                    raise
-                time.sleep(PAUSE)
+        return self._counted(facts, _bring_patiently(replica, facts))
 
     def _store(self, uri: str, source: Source) -> Store | None:
         key = uri, source.experiment
@@ -99,7 +108,7 @@ class Completion:
             self._stores[key] = existing_store(config) if self._dry_run else open_store(config)
         return self._stores[key]
 
-    def _count(self, facts: RunFacts, brought: Brought) -> None:
+    def _counted(self, facts: RunFacts, brought: Brought) -> list[str]:
         summary = self.summary
         summary.goes_on += facts.status is None
         summary.complete += brought.complete
@@ -107,7 +116,15 @@ class Completion:
         summary.metrics += brought.metrics
         summary.metrics_there += brought.metrics_there
         summary.artifacts += brought.artifacts + brought.models
-        summary.problems += brought.refused
+        return brought.refused
+
+
+def _bring_patiently(replica: Replica, facts: RunFacts) -> Brought:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(UnreachableError):
+            return replica.bring(facts)
+        time.sleep(PAUSE)
+    return replica.bring(facts)
 
 
 def _refuse_unusable(uri: str) -> None:

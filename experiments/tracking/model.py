@@ -83,13 +83,12 @@ def bring_model(store: Store, run: Any, model: ModelFacts, identity: str, on_ste
             params=dict(run.data.params if model.params is None else model.params),
             model_type=model.model_type,
         )
-    elif str(logged.status) == "READY" and _is_linked(run, logged):
-        return False
-    if str(logged.status) != "READY":
+    ready = str(logged.status) == "READY"
+    if not ready:
         _upload(client, logged, run, model, on_step)
         client.finalize_logged_model(logged.model_id, "READY")
-    _link(client, run, logged, model)
-    return True
+    linked = _link(client, run, logged, model)
+    return linked or not ready
 
 
 def _find(store: Store, run: Any, key: str) -> Any:
@@ -99,11 +98,6 @@ def _find(store: Store, run: Any, key: str) -> Any:
     )
     ours = [model for model in models if model.tags.get(MODEL_TAG) == key]
     return min(ours, key=lambda model: (str(model.status) != "READY", model.model_id), default=None)
-
-
-def _is_linked(run: Any, logged: Any) -> bool:
-    outputs = run.outputs.model_outputs if run.outputs else []
-    return logged.model_id in {output.model_id for output in outputs}
 
 
 def _upload(client: Any, logged: Any, run: Any, model: ModelFacts, on_step: Callable[[int], None]) -> None:
@@ -121,15 +115,18 @@ def _upload(client: Any, logged: Any, run: Any, model: ModelFacts, on_step: Call
         client.log_model_artifacts(logged.model_id, str(copy))
 
 
-def _link(client: Any, run: Any, logged: Any, model: ModelFacts) -> None:
+def _link(client: Any, run: Any, logged: Any, model: ModelFacts) -> bool:
+    """Shows the model with the run and its metrics with the model, unless they are shown."""
     from mlflow.entities import LoggedModelOutput
 
     run_id = run.info.run_id
-    if not _is_linked(run, logged):
+    linked = logged.model_id in {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
+    if not linked:
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=model.step)])
     metrics = _metrics(run, logged, model)
     for start in range(0, len(metrics), 800):
         client.log_batch(run_id, metrics=metrics[start : start + 800])
+    return not linked or bool(metrics)
 
 
 def _metrics(run: Any, logged: Any, model: ModelFacts) -> list[Any]:

@@ -63,7 +63,7 @@ def one_line_errors(doing: str) -> Iterator[None]:
 
 def is_outage(error: BaseException) -> bool:
     """Whether this is a failure of the network, the server or the disk, and not of what was asked."""
-    causes = list(_causes(error))
+    causes = _causes(error)
     return any(map(_is_outage, causes)) and not any(isinstance(cause, ssl.SSLError) for cause in causes)
 
 
@@ -98,10 +98,13 @@ def _is_outage(error: BaseException) -> bool:
 def _reason(error: BaseException) -> str:
     """Why there was no answer, as the operating system says it; MLflow's own text shows the innards of its client."""
     import requests
+    import urllib3
 
-    causes = list(_causes(error))
-    if any(isinstance(cause, requests.Timeout) for cause in causes):
-        return "no answer in time"
+    causes = _causes(error)
+    if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
+        refused = [cause for cause in causes if isinstance(cause, urllib3.exceptions.NewConnectionError)]
+        if not refused:  # which is a timeout too, by its type
+            return "no answer in time"
     if any(isinstance(cause, requests.exceptions.RetryError) for cause in causes):
         return "the server answers that it cannot (5xx or 429)"
     said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
@@ -109,11 +112,14 @@ def _reason(error: BaseException) -> str:
     return next(iter([*said, *locked]), None) or first_line(error)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from, back to the first."""
-    seen: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and following not in seen:
-        seen.append(following)
-        yield following
-        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and all that it came from; urllib3 and `requests` keep the first cause among their arguments."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and cause not in found:
+            found.append(cause)
+            context = None if cause.__suppress_context__ else cause.__context__
+            waiting += [cause.__cause__, context, *cause.args]
+    return found

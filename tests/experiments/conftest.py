@@ -12,8 +12,10 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import absl.logging
@@ -22,9 +24,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from experiments.run import main
+from experiments.tracking import completion, courier, session
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, open_store
+from tests.mlflow_server import Proxy, Server, running
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -106,8 +110,10 @@ def made_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, with none of the user's tracking settings."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+    names = ("TRACKING_URI", "RUN_ID", "EXPERIMENT_NAME", "EXPERIMENT_ID", "HTTP_REQUEST_TIMEOUT")
+    for name in (*names, "HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.setenv(f"MLFLOW_{name}", "")  # noted, so that what a test sets is taken back
+        monkeypatch.delenv(f"MLFLOW_{name}")
     return tmp_path
 
 
@@ -126,6 +132,49 @@ def new_recorder(project: Path) -> Callable[..., Recorder]:
         return Recorder(config or TrackingConfig(), project / "outputs" / str(next(numbers)), *arguments, **named)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real MLflow server, started once."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """What a run takes for the server."""
+    proxy = Proxy(server).open()
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def nothing_but_403() -> Iterator[str]:
+    """The address of a server that refuses everybody."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as listening:
+        Thread(target=listening.serve_forever, args=(0.02,)).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+@pytest.fixture
+def impatient(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting and pauses a tenth as long as a user's; what a user waits for is measured in tests/soak."""
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)
+    monkeypatch.setattr(session, "OPENING_SECONDS", 1.5)
+    monkeypatch.setattr(courier, "STEP_SECONDS", 2.0)
+    monkeypatch.setattr(courier, "PAUSES", (0.1, 0.5))
+    monkeypatch.setattr(completion, "PAUSE", 0.1)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from cifar.config import RunConfig
 from experiments.commandline import CommandLine
@@ -23,10 +24,13 @@ from experiments.execution import write_result
 from experiments.multirun import MEMBERSHIP_FILE, Membership, run_all
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
+from experiments.sync import main as sync
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import open_recorder
 from experiments.tracking.signals import Terminated
 from experiments.tracking.store import Store, open_store
+from tests.dumps import dump
+from tests.mlflow_server import Proxy, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -170,6 +174,31 @@ def test_a_store_that_cannot_be_used_starts_nothing(project: Path, capsys: pytes
     assert run_all(command_line(2), project, lambda: pytest.fail("launched")) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: mlflow.db: cannot be read as a database")
+
+
+def test_jobs_of_a_server_that_was_away_are_brought_below_their_parent(
+    proxy: Proxy, server: Server, project: Path, impatient: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.close()
+    tracking = TrackingConfig(uri=proxy.uri, experiment="away")
+    folder = project / "multirun" / "m"
+
+    def launch() -> None:
+        membership = Membership.read(folder, 1, [])
+        settings = membership.adopt(Settings(RunConfig(), tracking))
+        with open_recorder(settings.tracking, folder / "0", "child") as child:
+            child.log_epoch(1, {"loss": 1.0})
+        write_result(folder / "0", FinishedRun("", "child", "FINISHED", {"seed": "0"}, {"val_accuracy": 0.5}))
+
+    typed = CommandLine(multirun=True, jobs=1, overrides=[], first=Settings(RunConfig(), tracking))
+    assert run_all(typed, folder, launch) == 0
+    assert f"warning: {proxy.uri} does not take the record (Connection refused)" in capsys.readouterr().out
+    proxy.open()
+    assert sync([]) == 0
+    runs = dump(MlflowClient(server.uri), "away")
+    assert {name: run["parent"] for name, run in runs.items()} == {"multirun of 1": None, "child": "multirun of 1"}
+    assert runs["child"]["latest"] == {"loss": "1.0"}
+    assert set(runs["multirun of 1"]["artifacts"]) == {"leaderboard.md", "leaderboard.json"}
 
 
 def test_without_tracking_there_is_no_parent_but_a_leaderboard(
