@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-START_SECONDS = 120.0  # two imports of MLflow, on a busy machine
+START_SECONDS = 240.0  # two imports of MLflow, on a busy machine
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from experiments.tracking.facts import facts_of
 from experiments.tracking.journal import Entry
 from experiments.tracking.redaction import redacted_traceback
 from experiments.tracking.replica import Replica
-from experiments.tracking.service import TrackingError, UnreachableError, first_line
+from experiments.tracking.service import TrackingError, UnreachableError
 
 PAUSES = (1.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds without an attempt after the first failure, the second, ...; the last for all that follow."""
@@ -127,7 +127,7 @@ class Courier:
                 self._failed(error)
             except Exception as error:  # a mistake of ours must not end a training either
                 log.warning("the store could not be written to: %s", redacted_traceback(error))
-                self._failed(TrackingError(f"{type(error).__name__}: {first_line(error)}"))
+                self._failed(UnreachableError("the store could not be written to", type(error).__name__))
 
     def _wait_for_work(self) -> bool:
         with self._changed:

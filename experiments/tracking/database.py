@@ -17,6 +17,9 @@ from experiments.tracking.service import TrackingError, import_mlflow
 
 LOCK_SECONDS = 60.0
 
+BUSY_SECONDS = 10.0
+"""How long somebody else's write is waited for."""
+
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p")
 
 
@@ -124,7 +127,7 @@ def _check(path: Path) -> None:
 
 
 def _tables_and_version(path: Path) -> tuple[set[str], str | None]:
-    with closing(sqlite3.connect(path, timeout=10)) as database:
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "alembic_version" not in tables:
             return tables, None

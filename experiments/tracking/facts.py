@@ -17,6 +17,9 @@ IDENTITY_TAG = "journal.id"
 SEAL_TAG = "journal.seq"
 """The tag of a run that a store has all of: the number of the journal's last line."""
 
+RESUMES_TAG = "resumes"
+"""The tag that counts how often a run was taken up again."""
+
 REFERENCE = "journal-"
 """Goes before a run's identity where else MLflow's id of the run would stand: a run that no store knows yet."""
 

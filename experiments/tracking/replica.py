@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from experiments.tracking.dataset import as_input
-from experiments.tracking.facts import IDENTITY_TAG, Measurement, RunFacts
+from experiments.tracking.facts import IDENTITY_TAG, RESUMES_TAG, Measurement, RunFacts
 from experiments.tracking.inventory import Inventory
 from experiments.tracking.lookup import DeletedRunError, find_run, get_run
 from experiments.tracking.model import bring_model
@@ -64,6 +64,7 @@ class Replica:
         self._known = {} if known is None else known
         self._inventory: Inventory | None = None
         self._uploaded: set[str] = set()
+        self._resumes = 0
         self._may_be_double = self._refused = False
 
     def bring(self, facts: RunFacts) -> Brought:
@@ -133,6 +134,7 @@ class Replica:
         for name, value in inventory.other_params(facts.params).items():
             brought.refused.append(f"{facts.name}: param {name} is {value} there, not {facts.params[name]}")
         tags = facts.tags | {IDENTITY_TAG: facts.identity}
+        self._resumes = int(facts.tags.get(RESUMES_TAG, self._resumes))
         with self._step(f"run {facts.name}: its metrics cannot be read"):
             metrics = inventory.lacking_metrics(facts.metrics)
         brought.metrics_there += len(facts.metrics) - len(metrics)
@@ -198,7 +200,7 @@ class Replica:
             with self._step(f"run {facts.name}: a double cannot be deleted"):
                 find_run(self.store, facts.identity, self.run.info.run_id)
         later = (inventory.run.info.end_time or 0) > facts.ended
-        if later or int(inventory.tags.get("resumes", 0)) > int(facts.tags.get("resumes", 0)):
+        if later or int(inventory.tags.get(RESUMES_TAG, 0)) > self._resumes:
             return
         with self._step(f"run {facts.name}: set_terminated failed"):
             self.store.client.set_terminated(self.run.info.run_id, facts.status, facts.ended)

@@ -14,7 +14,7 @@ from typing import Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
-from experiments.tracking.facts import REFERENCE, RunFacts
+from experiments.tracking.facts import REFERENCE, RESUMES_TAG, RunFacts
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
 from experiments.tracking.redaction import redact
@@ -135,6 +135,7 @@ class Session:
             self._courier.close()
             raise
         self.name, self.recorded = self._opened.name, self._opened.recorded
+        self._noted = any(entry.kind == "stored" for entry in self._opened.entries)
         try:
             self._courier.post(self._opened.entries)
             self._tell(told, about)
@@ -174,10 +175,10 @@ class Session:
         there = self.recorded
         self.record("params", values={name: value for name, value in params.items() if name not in there.params})
         if self._resume is not None:
-            number = int(there.tags.get("resumes", 0)) + 1
+            number = int(there.tags.get(RESUMES_TAG, 0)) + 1
             differs = {f"resume.{number}.{name}": params[name] for name in there.changed(params)}
             differs |= {f"resume.{number}.{name}": text for name, text in tags.items() if there.tags.get(name) != text}
-            self.record("tags", values={"resumes": str(number)} | differs)
+            self.record("tags", values={RESUMES_TAG: str(number)} | differs)
         there.params = params | there.params
 
     def _refuse_mistakes(self) -> None:

@@ -169,10 +169,10 @@ def nothing_but_403() -> Iterator[str]:
 
 @pytest.fixture
 def impatient(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting and pauses a tenth as long as a user's; what a user waits for is measured in tests/soak."""
-    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)
-    monkeypatch.setattr(session, "OPENING_SECONDS", 1.5)
-    monkeypatch.setattr(courier, "STEP_SECONDS", 2.0)
+    """Waiting and pauses shorter than a user's; what a user waits for is measured in tests/soak."""
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 2)
+    monkeypatch.setattr(session, "OPENING_SECONDS", 2.5)
+    monkeypatch.setattr(courier, "STEP_SECONDS", 3.0)
     monkeypatch.setattr(courier, "PAUSES", (0.1, 0.5))
     monkeypatch.setattr(completion, "PAUSE", 0.1)
 

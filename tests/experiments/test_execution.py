@@ -22,7 +22,9 @@ from experiments.record import run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
+from tests.mlflow_server import Proxy
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 
@@ -172,6 +174,44 @@ def test_without_log_model_there_is_none(store: Store, composed: Callable[..., D
     run = latest(store)
     assert run.info.status == "FINISHED"
     assert not run.outputs or not run.outputs.model_outputs
+
+
+def test_a_server_that_is_away_is_a_warning_and_the_end_says_where_the_run_is(
+    proxy: Proxy, project: Path, impatient: None, composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    proxy.close()
+    at = place(project / "mine")
+    at.folder.mkdir()
+    settings = load(composed(f"tracking.uri={proxy.uri}", "training.epochs=1", "tracking.log_model=false"))
+    result = execute(settings, "", at)
+    assert (result.status, result.run_id) == ("FINISHED", "")
+    warning, *_, end = shown(at).splitlines()
+    assert warning.startswith(f"warning: {proxy.uri} does not take the record (Connection refused). The run goes on")
+    assert shown(at).count("warning") == 1
+    assert end == (
+        f"recorded as model1-rmsprop-seed0 in {at.folder}; no store has it yet. "
+        f"To complete it: python -m experiments.sync {at.folder}"
+    )
+
+
+def test_a_server_that_refuses_us_is_a_mistake_before_anything_trains(
+    nothing_but_403: str, project: Path, composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "train", lambda *arguments: pytest.fail("trained"))
+    with pytest.raises(TrackingError, match="403"):
+        execute(load(composed(f"tracking.uri={nothing_but_403}")), "", place(project))
+    assert [path.name for path in project.iterdir()] == []
+
+
+def test_a_disk_without_room_for_the_journal_is_an_error_that_names_it(
+    store: Store, project: Path, composed: Callable[..., DictConfig]
+) -> None:
+    (project / "journal.jsonl").symlink_to("/dev/full")
+    with pytest.raises(
+        TrackingError, match=rf"^{project}/journal\.jsonl: the run's journal cannot be written \(No space"
+    ):
+        execute(load(composed()), "", place(project))
+    assert store.client.search_runs([store.experiment_id]) == []
 
 
 # --- the result file -------------------------------------------------------------------------------

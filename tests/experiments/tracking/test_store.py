@@ -1,20 +1,34 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from cifar.config import ConfigError
+from experiments.tracking import database as tracking_database
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError, UnreachableError
-from experiments.tracking.store import Store, folder_name, open_store
+from experiments.tracking.store import (
+    Store,
+    check_server,
+    existing_store,
+    folder_name,
+    kept_address,
+    open_store,
+    read_database,
+    wait_no_longer_than,
+)
+from tests.mlflow_server import Server
 
 NewRecorder = Callable[..., Recorder]
 
@@ -22,6 +36,7 @@ NewRecorder = Callable[..., Recorder]
 COLD_STARTS = """
 import os, sys, time
 from pathlib import Path
+from experiments.tracking import database as tracking_database
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import import_mlflow
@@ -172,6 +187,63 @@ def test_a_server_that_is_down_costs_seconds_and_tells_no_password(project: Path
     assert isinstance(caught.value, UnreachableError), "it may come back"
     assert "hunter2" not in str(caught.value)
     assert time.perf_counter() - began < 15
+
+
+def test_a_database_that_is_locked_is_no_mistake_of_the_user(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking_database, "BUSY_SECONDS", 0.2)
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UnreachableError, match=r"^sqlite:///mlflow\.db: cannot be opened: database is locked"):
+            open_store(TrackingConfig())
+        other.execute("ROLLBACK")
+
+
+def test_looking_for_a_store_makes_none(project: Path, made_database: Path, server: Server) -> None:
+    assert existing_store(TrackingConfig()) is None
+    assert list(project.iterdir()) == []
+    shutil.copy(made_database, project / "mlflow.db")
+    assert existing_store(TrackingConfig(experiment="other")) is None
+    found = existing_store(TrackingConfig())
+    assert found is not None
+    assert found.experiment_id == open_store(TrackingConfig()).experiment_id
+    assert existing_store(TrackingConfig(uri=server.uri, experiment="no such")) is None
+    assert len(read_database(project / "mlflow.db").client.search_experiments()) == 2
+
+
+def test_a_server_is_asked_before_anything_is_brought(project: Path, server: Server, nothing_but_403: str) -> None:
+    check_server(server.uri)
+    check_server("sqlite:///not-there.db")
+    with pytest.raises(
+        UnreachableError, match=r"^http://\*\*\*@127\.0\.0\.1:9: cannot be reached: Connection refused$"
+    ):
+        check_server("http://me:canary@127.0.0.1:9")
+    with pytest.raises(TrackingError, match="403") as caught:
+        check_server(nothing_but_403)
+    assert not isinstance(caught.value, UnreachableError)
+
+
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("sqlite:///sub/../mlflow.db?timeout=3", "sqlite:///mlflow.db"),
+        ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
+        ("https://me:canary@host:5000/x", "https://***@host:5000/x"),
+    ],
+)
+def test_an_address_is_kept_without_its_password_and_moves_with_the_folder(project: Path, uri: str, kept: str) -> None:
+    assert kept_address(uri) == kept
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(None, "10"), ("120", "10"), ("3", "3"), ("x", "10")])
+def test_a_user_can_shorten_the_wait_for_a_server(
+    project: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, seconds: str
+) -> None:
+    if asked is not None:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", asked)
+    wait_no_longer_than(10)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == seconds
 
 
 def test_a_store_does_not_print_its_password() -> None:
