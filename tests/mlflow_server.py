@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class Proxy:
     def __init__(self, server: Server) -> None:
         self.port, self.lost = free_port(), list[str]()
         self._server, self._lose = server, list[str]()
+        self._hold: dict[str, float] = {}
         self._listening: ThreadingHTTPServer | None = None
 
     @property
@@ -100,6 +101,10 @@ class Proxy:
     def lose(self, *paths: str) -> None:
         """The reply to the next request whose path ends so is lost; once for each."""
         self._lose += paths
+
+    def hold(self, path: str, seconds: float) -> None:
+        """The next request whose path ends so reaches the server only after so long."""
+        self._hold[path] = seconds
 
     def open(self) -> Proxy:
         """Lets clients through from now on."""
@@ -126,23 +131,26 @@ class Proxy:
 
     def _pass_on(self, client: BaseHTTPRequestHandler) -> None:
         body = client.rfile.read(int(client.headers.get("Content-Length", 0)))
+        path = client.path.partition("?")[0]
+        for ending in [ending for ending in self._hold if path.endswith(ending)]:
+            time.sleep(self._hold.pop(ending))
         upstream = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
         headers = {**dict(client.headers.items()), "Host": f"127.0.0.1:{self._server.port}", "Connection": "close"}
         upstream.request(client.command, client.path, body, headers)
         reply = upstream.getresponse()
         content = reply.read()
         upstream.close()
-        path = client.path.partition("?")[0]
         client.close_connection = True
         if losing := [ending for ending in self._lose if path.endswith(ending)]:
             self._lose.remove(losing[0])
             self.lost.append(losing[0])
             return
-        client.send_response(reply.status)
-        client.send_header("Content-Type", reply.headers.get("Content-Type", "application/json"))
-        client.send_header("Content-Length", str(len(content)))
-        client.end_headers()
-        client.wfile.write(content)
+        with suppress(ConnectionError):  # it may have given up meanwhile
+            client.send_response(reply.status)
+            client.send_header("Content-Type", reply.headers.get("Content-Type", "application/json"))
+            client.send_header("Content-Length", str(len(content)))
+            client.end_headers()
+            client.wfile.write(content)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from experiments.tracking.facts import IDENTITY_TAG, REFERENCE
@@ -17,11 +16,11 @@ class DeletedRunError(TrackingError):
     """The run was deleted there, which somebody wanted."""
 
 
-def find_run(store: Store, identity: str, run_id: str = "") -> Any:
+def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = True) -> Any:
     """MLflow's run of this identity, also a deleted one; None if there is none.
 
-    A reply to `runs/create` that was lost can leave a second, empty run behind; it is deleted. `run_id` is the one to
-    keep, if that is known.
+    A reply to `runs/create` that was lost can leave a second, empty run behind; `tidy` deletes it. `run_id` is the one
+    to keep, if that is known.
 
     Raises:
         MlflowException and others: see `one_line_errors`.
@@ -31,7 +30,11 @@ def find_run(store: Store, identity: str, run_id: str = "") -> Any:
     found = store.client.search_runs(
         [store.experiment_id], f"tags.`{IDENTITY_TAG}` = '{identity}'", run_view_type=_ACTIVE_AND_DELETED
     )
-    return _keep_one(store, found, run_id)
+    ranked = sorted(found, key=lambda run: (run.info.run_id == run_id, *_contents(run)), reverse=True)
+    for double in ranked[1:] if tidy else ():
+        if double.info.lifecycle_stage == "active" and not double.data.metrics and not double.data.params:
+            store.client.delete_run(double.info.run_id)
+    return ranked[0] if ranked else None
 
 
 def get_run(store: Store, run_id: str) -> Any:
@@ -66,14 +69,6 @@ def find_by_reference(store: Store, reference: str) -> Any:
 def identity_of(run: Any) -> str:
     """The identity of MLflow's run: that of its journal, or for a run without one MLflow's own id."""
     return str(run.data.tags.get(IDENTITY_TAG, run.info.run_id))
-
-
-def _keep_one(store: Store, runs: Sequence[Any], run_id: str) -> Any:
-    ranked = sorted(runs, key=lambda run: (run.info.run_id == run_id, *_contents(run)), reverse=True)
-    for double in ranked[1:]:
-        if double.info.lifecycle_stage == "active" and not double.data.metrics and not double.data.params:
-            store.client.delete_run(double.info.run_id)
-    return ranked[0] if ranked else None
 
 
 def _contents(run: Any) -> tuple[bool, int, str]:

@@ -242,7 +242,7 @@ def lacking(store: Store | None, facts: RunFacts) -> Brought:
         DeletedRunError: the run was deleted there.
     """
     with one_line_errors(f"run {facts.name}: cannot be found"):
-        run = find_run(store, facts.identity) if store is not None else None
+        run = find_run(store, facts.identity, tidy=False) if store is not None else None
         if store is None or run is None:
             files = len(facts.artifacts) + len(facts.models)
             return Brought(created=True, metrics=len(set(facts.metrics)), artifacts=files)

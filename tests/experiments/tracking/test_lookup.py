@@ -39,6 +39,8 @@ def test_of_doubles_the_one_in_use_is_kept_and_empty_ones_are_deleted(store: Sto
     store.client.log_param(used, "a", "1")
     store.client.log_param(also_used, "a", "1")
     store.client.log_param(also_used, "b", "1")
+    assert find_run(store, "one", tidy=False).info.run_id == also_used
+    assert len(store.client.search_runs([store.experiment_id])) == 3
     assert find_run(store, "one").info.run_id == also_used
     left = store.client.search_runs([store.experiment_id])
     assert {run.info.run_id for run in left} == {used, also_used}, "nothing that was recorded is deleted"

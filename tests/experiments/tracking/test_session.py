@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from experiments.sync import main as sync
+from experiments.tracking import session
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.system import Sample
@@ -221,3 +222,22 @@ def test_a_reply_that_is_lost_after_the_commit_doubles_nothing(
     experiment = client.get_experiment_by_name(place.config.experiment)
     assert len(client.search_runs([experiment.experiment_id], run_view_type=3)) == 1
     assert len(client.search_logged_models([experiment.experiment_id])) == 1
+
+
+def test_a_run_that_the_server_makes_long_after_it_was_asked_to_does_not_stay(
+    place: Place, proxy: Proxy, server: Server, new_recorder: NewRecorder, the_truth: Callable[[Place], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)
+    place.record(new_recorder(place.config, "before"))
+    proxy.hold("runs/create", 3)
+    recorder = place.record(new_recorder(place.config, "late", {"a": 1}, warn=place.said.append))
+    assert (recorder.in_step, len(place.said)) == (True, 1)
+    client = MlflowClient(server.uri)
+    experiment = client.get_experiment_by_name(place.config.experiment)
+    deadline = time.monotonic() + 10
+    while len(client.search_runs([experiment.experiment_id])) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(client.search_runs([experiment.experiment_id])) == 3, "the server has made a second run"
+    assert sync([]) == 0
+    assert place.dump(server.uri) == the_truth(place)

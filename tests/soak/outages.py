@@ -1,0 +1,270 @@
+"""What an outage of the MLflow server costs a run, and what tracking costs when all is well, with real servers.
+
+Each function returns rows; nothing here is collected by pytest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from mlflow import MlflowClient
+
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.facts import Measurement, whole_facts
+from experiments.tracking.journal import read_journal
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.system import Sample
+from tests.mlflow_server import Proxy, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second")
+SYSTEM = [f"system/{number}" for number in range(8)]
+
+# A run that spends its epochs asleep, and says at its end how long tracking held it up.
+RUN = """
+import json, sys, time
+from pathlib import Path
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import open_recorder
+from tests.soak.outages import METRICS, SYSTEM
+from experiments.tracking.system import Sample
+from experiments.tracking.service import import_mlflow
+
+uri, epochs, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+import_mlflow()
+said, spent, slowest = [], 0.0, 0.0
+
+def timed(call, *arguments):
+    global spent, slowest
+    began = time.monotonic()
+    result = call(*arguments)
+    spent += time.monotonic() - began
+    slowest = max(slowest, time.monotonic() - began)
+    return result
+
+config = TrackingConfig(uri=uri, experiment="soak")
+recorder = open_recorder(config, Path("outputs/run"), "run", {"a": 1}, warn=said.append)
+timed(recorder.__enter__)
+for epoch in range(1, epochs + 1):
+    time.sleep(seconds)
+    metrics = {name: number + 1 / epoch for number, name in enumerate(METRICS)}
+    samples = [Sample(epoch, epoch, {name: float(epoch) for name in SYSTEM})]
+    timed(recorder.log_epoch, epoch, metrics, samples)
+    timed(recorder.log_text, f"epoch {epoch}", f"notes/{epoch}.txt")
+timed(recorder.__exit__, None, None, None)
+print(json.dumps({"spent": spent, "slowest": slowest, "said": said, "in_step": recorder.in_step}))
+"""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What came of a run whose server failed.
+
+    Attributes:
+        seconds_spent: how long the run waited for tracking in all; `slowest_call` the longest of these waits.
+        warnings: what it said to a person.
+        complete_by_itself: whether the server had everything when the run ended.
+        told, stored: values in the journal and, after `sync`, in the server; `equal` compares them one by one.
+        runs: in the server; more than one would be a double.
+    """
+
+    scenario: str
+    exit_code: int
+    seconds_spent: float
+    slowest_call: float
+    warnings: int
+    complete_by_itself: bool
+    sync_exit_codes: tuple[int, ...]
+    told: int
+    stored: int
+    equal: bool
+    runs: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds that recording an epoch holds a training up, and of the processor's time, medians over epochs."""
+
+    way: str
+    epochs: int
+    milliseconds: float
+    slowest: float
+    processor_milliseconds: float
+
+
+Fault = Callable[[Server, Proxy], Iterator[None]]
+
+
+def nothing(server: Server, proxy: Proxy) -> Iterator[None]:
+    """All is well."""
+    yield
+
+
+def down_at_the_start(server: Server, proxy: Proxy) -> Iterator[None]:
+    """The server is down when the run starts, and stays so."""
+    server.kill()
+    yield
+
+
+def away_for_30_seconds(server: Server, proxy: Proxy) -> Iterator[None]:
+    """It is killed after ten seconds and started again half a minute later."""
+    with _later(10, server.kill), _later(40, server.start):
+        yield
+
+
+def gone_for_good(server: Server, proxy: Proxy) -> Iterator[None]:
+    """It is killed after ten seconds."""
+    with _later(10, server.kill):
+        yield
+
+
+def hangs_at_the_start(server: Server, proxy: Proxy) -> Iterator[None]:
+    """It takes connections and never answers, from the start."""
+    server.freeze()
+    yield
+    server.thaw()
+
+
+def hangs(server: Server, proxy: Proxy) -> Iterator[None]:
+    """The same after ten seconds."""
+    with _later(10, server.freeze):
+        yield
+    server.thaw()
+
+
+def loses_replies(server: Server, proxy: Proxy) -> Iterator[None]:
+    """It does what it is asked, but some replies get lost."""
+    proxy.lose(
+        "experiments/create", "runs/create", *["runs/log-batch"] * 5, "notes/3.txt", "runs/update", "runs/set-tag"
+    )
+    yield
+
+
+FAULTS = (
+    nothing, down_at_the_start, away_for_30_seconds, gone_for_good, hangs_at_the_start, hangs, loses_replies,
+)  # fmt: skip
+
+
+def outages(folder: Path, epochs: int = 60, epoch_seconds: float = 1.0) -> list[Outage]:
+    """A run of a minute for each way in which a server can fail; `folder` is empty. Takes about twelve minutes."""
+    return [_outage(folder / fault.__name__, fault, epochs, epoch_seconds) for fault in FAULTS]
+
+
+def cost(folder: Path, epochs: int = 200) -> list[Cost]:
+    """Recording an epoch in a database of this machine: at once through MLflow, and by a Recorder; in turns."""
+    before = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        with Recorder(TrackingConfig(), folder / "run") as recorder:
+            assert recorder.store is not None
+            client = recorder.store.client
+            run_id = client.create_run(recorder.store.experiment_id).info.run_id
+            direct: list[tuple[float, float]] = []
+            recorded: list[tuple[float, float]] = []
+            for epoch in range(1, epochs + 1):
+                metrics = {name: number + 1 / epoch for number, name in enumerate(METRICS)}
+                samples = [Sample(epoch, epoch, {name: float(epoch) for name in SYSTEM})]
+                direct.append(_timed(lambda: _log_directly(client, run_id, epoch, metrics, samples)))  # noqa: B023
+                recorded.append(_timed(lambda: recorder.log_epoch(epoch, metrics, samples)))  # noqa: B023
+    finally:
+        os.chdir(before)
+    return [_cost("MLflow at once", direct), _cost("journal, then MLflow", recorded)]
+
+
+def _outage(folder: Path, fault: Fault, epochs: int, epoch_seconds: float) -> Outage:
+    (folder / "server").mkdir(parents=True)
+    (folder / "project").mkdir()
+    server = Server(folder / "server")
+    proxy = Proxy(server)
+    try:
+        server.start()
+        proxy.open()
+        uri = proxy.uri if fault is loses_replies else server.uri
+        arguments = ["-c", RUN, uri, str(epochs), str(epoch_seconds)]
+        with contextmanager(fault)(server, proxy):
+            done = _python(folder / "project", *arguments)
+        if server.process is None:
+            server.start()
+        synced = tuple(_python(folder / "project", "-m", "experiments.sync").returncode for _ in range(2))
+        return _row(fault, done, synced, folder / "project" / "outputs" / "run", MlflowClient(server.uri))
+    finally:
+        proxy.close()
+        server.kill()
+
+
+def _row(
+    fault: Fault, done: subprocess.CompletedProcess[str], synced: tuple[int, ...], run: Path, client: MlflowClient
+) -> Outage:
+    told = whole_facts(read_journal(run / "journal.jsonl"), run)
+    said = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"spent": 0, "slowest": 0, "said": []}
+    found = client.get_experiment_by_name("soak")
+    runs = client.search_runs([found.experiment_id]) if found else []
+    stored = [
+        Measurement.of(item.key, item.value, item.timestamp, item.step)
+        for one in runs
+        for name in one.data.metrics
+        for item in client.get_metric_history(one.info.run_id, name)
+    ]
+    files = {item.path for one in runs for item in client.list_artifacts(one.info.run_id, "notes")}
+    return Outage(
+        scenario=str(fault.__doc__),
+        exit_code=done.returncode,
+        seconds_spent=round(said["spent"], 2),
+        slowest_call=round(said["slowest"], 2),
+        warnings=len(said["said"]),
+        complete_by_itself=said.get("in_step", False),
+        sync_exit_codes=synced,
+        told=len(told.metrics),
+        stored=len(stored),
+        equal=sorted(stored) == sorted(told.metrics) and files == set(told.artifacts),
+        runs=len(runs),
+    )
+
+
+def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def _later(seconds: float, action: Callable[[], None]) -> Iterator[None]:
+    """Does something while the block runs; the block's end waits for it."""
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    yield
+    timer.join()
+
+
+def _timed(call: Callable[[], object]) -> tuple[float, float]:
+    began = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - began[0], time.process_time() - began[1]
+
+
+def _log_directly(
+    client: MlflowClient, run_id: str, epoch: int, metrics: dict[str, float], samples: list[Sample]
+) -> None:
+    from mlflow.entities import Metric
+
+    at = time.time_ns() // 1_000_000
+    told = [Metric(name, value, at, epoch) for name, value in metrics.items()]
+    told += [Metric(name, value, one.timestamp, one.step) for one in samples for name, value in one.values.items()]
+    client.log_batch(run_id, metrics=told)
+
+
+def _cost(way: str, times: list[tuple[float, float]]) -> Cost:
+    walls, processor = zip(*times, strict=True)
+    return Cost(way, len(times), *(round(1000 * value, 2) for value in (median(walls), max(walls), median(processor))))
