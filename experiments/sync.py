@@ -64,8 +64,8 @@ def main(argv: list[str]) -> int:
     return 1 if summary.problems else 0
 
 
-def bring(folders: Sequence[Path], to: str | None, dry_run: bool) -> Summary:
-    """Brings all that is found in these folders, showing how far it is.
+def bring(folders: Sequence[Path] | None, to: str | None, dry_run: bool) -> Summary:
+    """Brings all that is found in these folders, or in the usual ones of this project, showing how far it is.
 
     Raises:
         TrackingError: the store named by `to`, or a database to read, cannot be used.
@@ -93,16 +93,15 @@ def bring(folders: Sequence[Path], to: str | None, dry_run: bool) -> Summary:
         return completion.bring_all(sources, on_run)
 
 
-def find(folders: Sequence[Path], to: str | None, summary: Summary) -> list[Source]:
+def find(folders: Sequence[Path] | None, to: str | None, summary: Summary) -> list[Source]:
     """The runs that journals tell of; with `to` also those of databases. What cannot be read is a problem."""
-    homes = [folder / name for folder in folders for name in HOMES] if folders == [Path()] else folders
     found: list[Source] = []
-    for path in journals(homes):
+    for path in journals(folders or map(Path, HOMES)):
         try:
             found.append(of_journal(path))
         except TrackingError as error:
             summary.add_problem(str(error))
-    for folder in folders:
+    for folder in folders or [Path()]:
         path = (folder / DATABASE).resolve()
         if to is not None and path.is_file() and not (is_local(to) and database_path(to) == path):
             copied = of_store(read_database(path), path.parent, found)
@@ -141,7 +140,6 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
             raise UsageError(str(folder), "no such folder")
     if typed.to is not None:
         check_uri("--to", typed.to)
-    typed.folder = typed.folder or [Path()]
     return typed
 
 

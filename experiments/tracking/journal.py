@@ -15,6 +15,7 @@ from typing import Any
 from experiments.tracking.service import TrackingError
 
 JOURNAL_FILE = "journal.jsonl"
+RECENT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,19 @@ def read_journal(path: Path) -> list[Entry]:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a process has this journal open for writing: its run goes on."""
-    with suppress(OSError), path.open("rb") as file:
+    """Whether a process has this journal open for writing: its run goes on.
+
+    Where the filesystem knows no locks, a journal that was written within the last hour counts as open.
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:
+            return time.time() - path.stat().st_mtime < RECENT_SECONDS
     return False
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def new_run(folder: Path, name: str, about: Mapping[str, Any], tags: dict[str, s
     identity = uuid.uuid4().hex
     name = name or f"run-{identity[:8]}"
     journal = Journal(folder)
-    entries = [journal.append("begin", id=identity, name=name, **about), journal.append("tags", values=tags)]
+    with _undone_if_it_fails(journal):
+        entries = [journal.append("begin", id=identity, name=name, **about), journal.append("tags", values=tags)]
     return Opened(journal, identity, name, entries, Recorded())
 
 
@@ -93,13 +95,23 @@ def resumed_run(folder: Path, known: RunFacts, about: Mapping[str, Any], run_id:
         _put_aside(folder)
     journal = Journal(folder)
     entries = journal.found[:]
-    if not ours:
-        own = uuid.uuid4().hex
-        told: dict[str, Any] = {"id": own, "run": known.identity, "run_id": run_id, "name": known.name}
-        told |= {**about, "experiment": known.experiment, "parent": known.parent}
-        entries.append(journal.append("begin", at=known.began, **told))
-    entries.append(journal.append("resume"))
+    with _undone_if_it_fails(journal):
+        if not ours:
+            told = {**about, "experiment": known.experiment, "parent": known.parent, "name": known.name}
+            told |= {"id": uuid.uuid4().hex, "run": known.identity, "run_id": run_id}
+            entries.append(journal.append("begin", at=known.began, **told))
+        entries.append(journal.append("resume"))
     return Opened(journal, known.identity, known.name, entries, Recorded.of(known))
+
+
+@contextmanager
+def _undone_if_it_fails(journal: Journal) -> Iterator[None]:
+    """Half a beginning would look like a run that was killed."""
+    try:
+        yield
+    except BaseException:
+        journal.undo()
+        raise
 
 
 def _put_aside(folder: Path) -> None:

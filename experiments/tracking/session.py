@@ -128,8 +128,8 @@ class Session:
         if known is not None:
             self._config = replace(self._config, experiment=known.experiment)
         deadline = time.monotonic() + (LOCAL_OPENING_SECONDS if self._local else OPENING_SECONDS)
-        self._courier.start(deadline - time.monotonic())
         try:
+            self._courier.start(deadline - time.monotonic())
             self._opened = self._begin(known, about)
         except BaseException:
             self._courier.close()

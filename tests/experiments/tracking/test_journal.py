@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +98,19 @@ def test_only_one_process_writes_and_others_see_that(tmp_path: Path) -> None:
         Journal(tmp_path)
     journal.close()
     assert not is_being_written(journal.path)
+
+
+def test_without_locks_a_journal_of_the_last_hour_is_taken_for_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*arguments: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    path = filled(tmp_path)
+    assert is_being_written(path)
+    os.utime(path, (path.stat().st_mtime - 3700,) * 2)
+    assert not is_being_written(path)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:

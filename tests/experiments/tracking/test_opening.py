@@ -11,7 +11,7 @@ import pytest
 
 from experiments.sync import main as sync
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.journal import JOURNAL_FILE, read_journal
+from experiments.tracking.journal import JOURNAL_FILE, Journal, read_journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
@@ -160,6 +160,21 @@ def test_what_an_earlier_run_left_in_the_folder_is_put_aside_and_still_brought(
     assert (project / "mine" / "artifacts" / "note.txt").read_text() == "second"
     assert sync(["--to", "sqlite:///other.db", "mine"]) == 0
     assert sorted(dump(store.client, "cifar10")) == ["first", "second"]
+
+
+def test_half_a_beginning_is_taken_back(store: Store, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Journal.append
+
+    def full(journal: Journal, kind: str, *arguments: Any, **facts: Any) -> Any:
+        if kind == "tags":
+            raise TrackingError("no space")
+        return append(journal, kind, *arguments, **facts)
+
+    monkeypatch.setattr(Journal, "append", full)
+    with pytest.raises(TrackingError, match="no space"):
+        Recorder(TrackingConfig(), project / "mine").__enter__()
+    assert list((project / "mine").iterdir()) == []
+    assert store.client.search_runs([store.experiment_id]) == []
 
 
 def test_a_folder_whose_run_goes_on_is_not_used_by_another(store: Store, project: Path) -> None:
