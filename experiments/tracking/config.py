@@ -34,7 +34,8 @@ class TrackingConfig(Validated):
 
     `uri` null means MLflow's default place: `$MLFLOW_TRACKING_URI` if it is set, else `sqlite:///mlflow.db` in the
     working folder, with the artifacts under `mlruns/`. `run_name` null leaves the name to the command. `note` is shown
-    as the run's description; `parent_run_id` shows the run below another one: MLflow's id, or `journal-...` of a run that no store knows yet.
+    as the run's description; `parent_run_id` shows the run below another one: MLflow's id, or `journal-...` of a run
+    that no store knows yet.
     """
 
     node = "tracking"
