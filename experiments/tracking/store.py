@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.tracking import database
+from experiments.tracking import database, postgres
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError, import_mlflow, one_line_errors
@@ -45,7 +45,7 @@ def open_store(config: TrackingConfig) -> Store:
     uri = address(config)
     if not is_local(uri):
         with one_line_errors(f"{redact(uri)}: cannot be reached"):
-            return _open_server(uri, config.experiment)
+            return _open_postgres(uri, config.experiment) if is_postgres(uri) else _open_server(uri, config.experiment)
     try:
         with one_line_errors(f"{redact(uri)}: cannot be opened"):
             return _open_database(database_path(uri), config.experiment)
@@ -120,6 +120,11 @@ def is_local(uri: str) -> bool:
     return uri.startswith(SQLITE)
 
 
+def is_postgres(uri: str) -> bool:
+    """Whether the store is a PostgreSQL database, without a server of MLflow's before it."""
+    return uri.startswith("postgresql")
+
+
 def database_path(uri: str) -> Path:
     """The file of a local store."""
     return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
@@ -161,6 +166,14 @@ def _open_database(path: Path, experiment: str) -> Store:
             f"{path}: keeps its artifacts in the {ARTIFACTS} folder beside it. Start from there: cd {path.parent}"
         )
     return Store(client, uri, experiment_id)
+
+
+def _open_postgres(uri: str, experiment: str) -> Store:
+    import_mlflow()
+    import mlflow.store.tracking.sqlalchemy_store  # seconds: before the lock, not under it
+
+    with postgres.locked(uri):
+        return _open_server(uri, experiment)
 
 
 def _open_server(uri: str, experiment: str) -> Store:
