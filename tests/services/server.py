@@ -36,6 +36,7 @@ class Server:
     port: int
     folder: Path
     pid: int
+    store: str = field(repr=False)
     user: str = "admin"
     password: str = field(default="", repr=False)
 
@@ -82,7 +83,7 @@ class Starting:
     """A server that was told to start; `wait` until it answers, `stop` it in the end."""
 
     def __init__(self, folder: Path, *arguments: str, store: str = "sqlite:///mlflow.db") -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.store = folder, free_port(), store
         self.password = secrets.token_urlsafe(16) if "--auth" in arguments else ""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         environment |= {"MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(ROOT)}
@@ -100,7 +101,7 @@ class Starting:
 
     def wait(self) -> Server:
         """The server, once it answers."""
-        server = Server(self.port, self.folder, self.process.pid, password=self.password)
+        server = Server(self.port, self.folder, self.process.pid, self.store, password=self.password)
         deadline = time.monotonic() + READY_SECONDS
         while "\nOpen http" not in server.output:
             assert self.process.poll() is None, server.output
