@@ -6,6 +6,7 @@ import ipaddress
 import os
 import secrets
 import sys
+import warnings
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ SHORTEST_PASSWORD = 12  # MLflow's own rule
 PRIVATE = 0o077
 """The umask of a server: what it writes is for its own user only."""
 
+# A worker that has not imported MLflow after uvicorn's own 5 s would be killed and begun again without end.
+_UVICORN = "--timeout-worker-healthcheck 120 --timeout-graceful-shutdown 5"
 _EVERYWHERE = ("0.0.0.0", "::")
 _SETTINGS = "basic_auth.ini"
 _USERS = "users.db"
@@ -103,20 +106,22 @@ def build_server(config: ServerConfig) -> Launch:
     if config.names:  # a browser names the page's own address too when the page changes something
         origins = [f"{scheme}://{host}" for host in _named(config) for scheme in ("https", "http")]
         arguments += ["--cors-allowed-origins", ",".join(origins)]
+    uvicorn = _UVICORN
     environment = _environment(config)
     if config.auth is not None:
         arguments += ["--app-name", "basic-auth"]
         environment["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_auth(config.auth))
         environment.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", secrets.token_hex(32))
     else:
-        arguments += ["--uvicorn-opts", "--log-level warning"]
-    return Launch(tuple(arguments), environment)
+        uvicorn += " --log-level warning"  # one person needs no list of requests
+    return Launch((*arguments, "--uvicorn-opts", uvicorn), environment)
 
 
 def serve(launch: Launch) -> None:
     """Run the command in this process, which has imported MLflow already, until it is told to stop."""
     from mlflow.cli import cli
 
+    warnings.simplefilter("ignore")  # about MLflow's own parts; the environment says so to its workers
     os.umask(PRIVATE)
     os.environ.clear()
     os.environ.update(launch.environment)
