@@ -1,5 +1,6 @@
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
+# make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,10 +10,10 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: run test check ui bench lock clean help
+.PHONY: run test check ui soak bench lock clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^PYTHON/q; s/^# //p' Makefile
 
 run: $(READY)
 	@$(BIN)/python -m experiments.run $(ARGS)
@@ -26,8 +27,10 @@ check: $(READY)
 	@$(BIN)/mypy
 
 ui: $(READY)
-	@echo "Open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning"
-	@$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
+	@$(BIN)/python -m experiments.ui $(ARGS)
+
+soak: $(READY)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.train $(ARGS)

@@ -16,7 +16,7 @@ from typing import NoReturn
 from cifar.config import ConfigError
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
-from experiments.tracking.server import Launch, ServerConfig, build_server, serve
+from experiments.tracking.server import ServerConfig, build_server, serve
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import open_store
 

@@ -101,22 +101,20 @@ def start(folder: Path, watch: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Iterator[Trained]:
+def trained(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, tensorflow_on_cpu: None) -> Iterator[Trained]:
     old, new = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("moved") / "elsewhere"
     watch = tmp_path_factory.mktemp("watch")
     (old / "home").mkdir()
     output = start(old, watch)
     talked_to = (watch / "talked_to").read_text().splitlines()
     old.rename(new)
-    before = mlflow.get_tracking_uri()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(new)
-        mlflow.set_tracking_uri("sqlite:///mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{new}/mlflow.db")
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name("cifar10")
         (run,) = client.search_runs([experiment.experiment_id])
         yield Trained(new, output, talked_to, client, run)
-        mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture(scope="module")

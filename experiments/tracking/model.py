@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cifar.archives import file_sha256
 from cifar.config import IMAGE_SHAPE, NUM_CLASSES
 from experiments.tracking.facts import Measurement, ModelFacts
 from experiments.tracking.journal import sync_to_disk
@@ -42,6 +41,8 @@ def save_model(folder: Path, model: Any, example_images: np.ndarray) -> str:
     TensorFlow is installed.
     """
     import mlflow.keras
+
+    from cifar.archives import file_sha256
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished, warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""A PostgreSQL database that MLflow keeps its records in: opened by one process at a time, since it may have to be made."""
+"""A PostgreSQL database of MLflow's records: opened by one process at a time, since it may have to be made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from experiments.tracking.redaction import redact
-from experiments.tracking.service import TrackingError
+from experiments.tracking.service import TrackingError, UnreachableError
 
 LOCK_SECONDS = 60.0
 
@@ -20,7 +20,8 @@ def locked(uri: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     PostgreSQL frees the lock when its holder's connection ends, however it ends.
 
     Raises:
-        TrackingError: the driver is not installed, or another process held the lock for `seconds`.
+        TrackingError: the driver is not installed.
+        UnreachableError: another process held the lock for `seconds`.
     """
     import sqlalchemy
 
@@ -33,5 +34,6 @@ def locked(uri: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         try:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))
         except sqlalchemy.exc.OperationalError:
-            raise TrackingError(f"{redact(uri)}: another process has been opening it for {seconds:g} s") from None
+            reason = f"another process has been opening it for {seconds:g} s"
+            raise UnreachableError(redact(uri), reason) from None
         yield

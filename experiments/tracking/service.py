@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import ssl
 import sys
@@ -92,7 +93,15 @@ def _is_outage(error: BaseException) -> bool:
         return not isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
     if isinstance(error, sqlite3.OperationalError):
         return True
+    if _is_of_postgres(error):
+        return not re.search("authentication failed|does not exist|no pg_hba.conf entry", str(error))
     return getattr(error, "error_code", None) in _OUTAGE_CODES
+
+
+def _is_of_postgres(error: BaseException) -> bool:
+    """Whether PostgreSQL's driver lost its server, or never had it; only those who use it have it installed."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _reason(error: BaseException) -> str:

@@ -170,7 +170,6 @@ def _open_database(path: Path, experiment: str) -> Store:
 
 def _open_postgres(uri: str, experiment: str) -> Store:
     import_mlflow()
-    import mlflow.store.tracking.sqlalchemy_store  # seconds: before the lock, not under it
 
     with postgres.locked(uri):
         return _open_server(uri, experiment)

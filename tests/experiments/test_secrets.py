@@ -67,7 +67,9 @@ def test_no_secret_is_in_files_logs_output_artifacts_or_the_database(
     database = "\n".join(rows(team_server))
     assert "no answer from http://***@127.0.0.1" in database
     files = [file for folder in (project, team_server.folder) for file in folder.rglob("*") if file.is_file()]
-    assert {"multirun.yaml", "overrides.yaml", "console.log", "config.yaml", "users.db"} <= {file.name for file in files}
+    assert {"multirun.yaml", "overrides.yaml", "console.log", "config.yaml", "users.db"} <= {
+        file.name for file in files
+    }
     for secret in (team_server.password, USERINFO, *KEYS.values()):
         for spelling in spellings(secret):
             assert [file for file in files if spelling in file.read_bytes()] == []

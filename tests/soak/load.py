@@ -46,10 +46,13 @@ def rows() -> Iterator[Row]:
     if postgres.programs() is None:
         yield Row(f"values, {place}: left out, {postgres.MISSING}", 0, 0, 0.0)
         return
-    with tempfile.TemporaryDirectory() as folder, postgres.cluster() as cluster:
-        with running(Path(folder), "--auth", "--workers", "2", store=cluster.new_database()) as server:
-            for load in (ONE_BY_ONE, MANY):
-                yield measure(load, place, Path(folder), server.address, server.credentials)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres.cluster() as cluster,
+        running(Path(folder), "--auth", "--workers", "2", store=cluster.new_database()) as server,
+    ):
+        for load in (ONE_BY_ONE, MANY):
+            yield measure(load, place, Path(folder), server.address, server.credentials)
 
 
 def measure(load: Load, place: str, folder: Path, uri: str, variables: Mapping[str, str] | None = None) -> Row:
@@ -74,7 +77,7 @@ def record(uri: str, load: Load) -> int:
 
     def one(number: int) -> None:
         config = TrackingConfig(uri=uri, experiment=str(load), run_name=str(number))
-        with open_recorder(config) as recorder:
+        with open_recorder(config, Path("runs", str(load), str(number))) as recorder:
             for epoch in range(1, load.epochs + 1):
                 recorder.log_epoch(epoch, {f"m{m}": value(number, m, epoch) for m in range(load.metrics)})
 

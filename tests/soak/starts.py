@@ -39,9 +39,7 @@ def new_file(folder: Path, number: int) -> tuple[str, str]:
     return f"sqlite:///{folder}/{number}/mlflow.db", "starts"
 
 
-def measure(
-    place: str, folder: Path, stores: list[tuple[str, str]], variables: Mapping[str, str] | None = None
-) -> Row:
+def measure(place: str, folder: Path, stores: list[tuple[str, str]], variables: Mapping[str, str] | None = None) -> Row:
     """Start eight at once on each of the stores; count the starts of which no whole record came."""
     began = time.perf_counter()
     lost = apart(failures, folder, variables, stores=stores)
@@ -71,7 +69,8 @@ def start_together(uri: str, experiment: str) -> int:
             folder = Path(uri.removeprefix("sqlite:///")).parent
             folder.mkdir(exist_ok=True)
             os.chdir(folder)  # as a user does
-        with open_recorder(TrackingConfig(uri=uri, experiment=experiment, run_name=str(number))) as recorder:
+        config = TrackingConfig(uri=uri, experiment=experiment, run_name=str(number))
+        with open_recorder(config, Path("runs", experiment, str(number))) as recorder:
             recorder.log_epoch(1, {"loss": float(number)})
 
     return at_once(one, PROCESSES)

@@ -27,7 +27,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     few = Load(runs=2, epochs=3, metrics=1)
     monkeypatch.chdir(tmp_path)
     for run in range(few.runs):
-        with open_recorder(TrackingConfig(experiment=str(few), run_name=str(run))) as recorder:
+        with open_recorder(TrackingConfig(experiment=str(few), run_name=str(run)), tmp_path / str(run)) as recorder:
             recorder.log_epoch(1, {"m0": value(run, 0, 1)})
             recorder.log_epoch(2 if run else 9, {"m0": value(run, 0, 2)})
             if run:
@@ -37,4 +37,4 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 def test_what_is_missing_misplaced_or_wrong_is_counted(few: Load) -> None:
     missing_altogether, misplaced, another_number = 1, 2, 2
-    assert wrong("sqlite:///mlflow.db", few) == missing_altogether + misplaced + another_number
+    assert wrong(f"sqlite:///{Path('mlflow.db').resolve()}", few) == missing_altogether + misplaced + another_number

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ from tests.soak.row import Row
 
 
 @pytest.fixture
-def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the record goes, with a module of rows in place of the long ones."""
     page = tmp_path / "promises.md"
     page.write_text(f"{BEGIN}{END}")
@@ -23,7 +22,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     leaky = SimpleNamespace(rows=lambda: iter([*rows, Row("gone", 5, 1, 0.1)]))
     parts = {"tests.soak.short": SimpleNamespace(rows=lambda: iter(rows)), "tests.soak.leaky": leaky}
     monkeypatch.setattr(soak, "import_module", parts.__getitem__)
-    yield tmp_path / "soak.json"
+    return tmp_path / "soak.json"
 
 
 def test_every_module_with_rows_is_found() -> None:

@@ -36,5 +36,7 @@ def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
 def test_a_loss_is_seen_on_a_terminal() -> None:
     console = Console(record=True, width=80)
     console.print(as_table([Row("a", 10, 0, 1.0), Row("b", 10, 3, 1.0)]))
-    styles = {line.strip("│ ").split(" ")[0] for line in console.export_text(styles=True).splitlines() if "\x1b[31m" in line}
+    styles = {
+        line.strip("│ ").split(" ")[0] for line in console.export_text(styles=True).splitlines() if "\x1b[31m" in line
+    }
     assert len(styles) == 1

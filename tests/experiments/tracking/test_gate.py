@@ -16,7 +16,12 @@ CREATE = "/mlflow/experiments/create"
 def server(team_server: Server) -> Server:
     """The server, with a user who is no admin."""
     user = json.dumps({"username": LOGIN[0], "password": LOGIN[1]})
-    assert team_server.ask_as_admin("POST", "/api/2.0/mlflow/users/create", user, **{"Content-Type": "application/json"}).status == 200
+    assert (
+        team_server.ask_as_admin(
+            "POST", "/api/2.0/mlflow/users/create", user, **{"Content-Type": "application/json"}
+        ).status
+        == 200
+    )
     return team_server
 
 

@@ -193,7 +193,17 @@ def test_it_prints_the_page_of_experiments_and_no_password(team_server: Server) 
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.com", "10.evil.com", "192.168.evil.com:5000", "10.0.0.1", "127.0.0.1", "localhost:1", "127.0.0.1.nip.io", ""]
+    "host",
+    [
+        "evil.com",
+        "10.evil.com",
+        "192.168.evil.com:5000",
+        "10.0.0.1",
+        "127.0.0.1",
+        "localhost:1",
+        "127.0.0.1.nip.io",
+        "",
+    ],
 )
 def test_another_host_gets_403(team_server: Server, host: str) -> None:
     for path in ("/", SEARCH, "/graphql", "/api/2.0/mlflow-artifacts/artifacts/x"):
@@ -238,7 +248,14 @@ def _filled(path: str) -> str:
     return parts[0] + "".join("x" + part.partition(">")[2] for part in parts[1:])
 
 
-KINDS = ("experiments/search", "runs/search", "mlflow-artifacts/artifacts", "graphql", "model-versions/get", "users/get")
+KINDS = (
+    "experiments/search",
+    "runs/search",
+    "mlflow-artifacts/artifacts",
+    "graphql",
+    "model-versions/get",
+    "users/get",
+)
 
 
 def test_without_a_password_no_route_answers(team_server: Server, routes: set[tuple[str, str]]) -> None:
@@ -255,7 +272,9 @@ def test_with_a_wrong_password_neither(team_server: Server, routes: set[tuple[st
         assert team_server.ask(method, path, ("admin", "wrong-password")).status == 401, path
 
 
-@pytest.mark.parametrize(("user", "password"), [("admin", "password1234"), ("admin", ""), ("", "x"), ("nobody", "nobody")])
+@pytest.mark.parametrize(
+    ("user", "password"), [("admin", "password1234"), ("admin", ""), ("", "x"), ("nobody", "nobody")]
+)
 def test_no_well_known_password_works(team_server: Server, user: str, password: str) -> None:
     assert team_server.ask("GET", SEARCH, (user, password)).status == 401
 
@@ -332,5 +351,3 @@ def test_what_the_server_writes_is_for_its_owner_only(team_server: Server) -> No
     written = [path for path in team_server.folder.rglob("*") if path.name not in ("output.txt", "secret.txt")]
     assert {"users.db", "basic_auth.ini", "own.txt"} <= {path.name for path in written}
     assert [path for path in written if path.stat().st_mode & 0o077] == []
-
-
