@@ -1,3 +1,4 @@
+# make setup  only make the environment, .venv
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
 # make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
@@ -10,10 +11,12 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: run test check ui soak bench lock clean help
+.PHONY: setup run test check ui soak bench lock clean help
 
 help:
 	@sed -n '/^PYTHON/q; s/^# //p' Makefile
+
+setup: $(READY)
 
 run: $(READY)
 	@$(BIN)/python -m experiments.run $(ARGS)
