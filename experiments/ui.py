@@ -18,7 +18,7 @@ from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.server import ServerConfig, build_server, serve
 from experiments.tracking.service import TrackingError
-from experiments.tracking.store import open_store
+from experiments.tracking.store import open_store, open_to_serve
 
 AUTH = Path("mlflow-auth")
 """The folder for users and their passwords' hashes."""
@@ -51,12 +51,12 @@ def main(argv: list[str]) -> int:
         )
         _check_free(config)
         launch = build_server(config)
-        store = open_store(TrackingConfig(uri=uri))
+        experiment_id = _prepare(uri, for_others=args.auth)
     except (ConfigError, TrackingError) as error:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(f"{error.filename}: {error.strerror}")
-    _show_when_up(config, f"{config.address}/{_page(store.experiment_id)}", browse=not args.no_browser)
+    _show_when_up(config, f"{config.address}/{_page(experiment_id)}", browse=not args.no_browser)
     serve(launch)
     return 0
 
@@ -71,6 +71,13 @@ def _parser() -> Parser:
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
+
+
+def _prepare(uri: str, for_others: bool) -> str:
+    """Opens the store, as a run would, or so that clients elsewhere can record; returns the MLflow experiment's id."""
+    if for_others:
+        return open_to_serve(uri, TrackingConfig().experiment)
+    return open_store(TrackingConfig(uri=uri)).experiment_id
 
 
 def _page(experiment_id: str) -> str:

@@ -16,6 +16,10 @@ from experiments.tracking.redaction import redact
 
 _OUTAGE_CODES = ("TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
 _OUTAGE_STATUSES = (408, 429, 500, 502, 503, 504)
+_UNAUTHENTICATED = (
+    "it asks for a name and a password, and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+    "~/.mlflow/credentials, do not hold them"
+)
 
 
 class TrackingError(RuntimeError):
@@ -70,6 +74,8 @@ def is_outage(error: BaseException) -> bool:
 
 def first_line(error: BaseException, longest: int = 500) -> str:
     """The first line of an error's message, without secrets, cut at `longest` characters."""
+    if getattr(error, "error_code", None) == "UNAUTHENTICATED":
+        return _UNAUTHENTICATED
     lines = redact(str(error)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
     return line if len(line) <= longest else line[: longest - 1] + "…"

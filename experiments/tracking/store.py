@@ -18,6 +18,9 @@ SQLITE = "sqlite:///"
 ARTIFACTS = "mlruns"
 """MLflow's own name for the folder of artifacts, beside the database."""
 
+SERVED = "mlflow-artifacts:/"
+"""As an experiment's place of artifacts: its clients send them to the server, which keeps them where it likes."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -53,6 +56,26 @@ def open_store(config: TrackingConfig) -> Store:
         if "locked" in str(error):
             raise
         raise TrackingError(str(error)) from None  # a disk or a folder that does not take it: the user's to mend
+
+
+def open_to_serve(uri: str, experiment: str) -> str:
+    """Makes a database ready for a server with clients on other machines; returns the MLflow experiment's id.
+
+    The tables and the experiment are made if they are not there yet.
+
+    Raises:
+        TrackingError: the database cannot be used.
+    """
+    import_mlflow()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    lock = database.locked(database_path(uri)) if is_local(uri) else postgres.locked(uri)
+    with one_line_errors(f"{redact(uri)}: cannot be opened"), lock:
+        if is_local(uri):
+            database.prepare(database_path(uri))
+        store = SqlAlchemyStore(uri, SERVED)
+        found = _find_experiment(store, experiment)
+        return str(found.experiment_id if found else store.create_experiment(experiment))
 
 
 def existing_store(config: TrackingConfig) -> Store | None:
@@ -170,6 +193,7 @@ def _open_database(path: Path, experiment: str) -> Store:
 
 def _open_postgres(uri: str, experiment: str) -> Store:
     import_mlflow()
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (seconds: before the lock, not under it)
 
     with postgres.locked(uri):
         return _open_server(uri, experiment)

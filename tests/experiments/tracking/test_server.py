@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import warnings
@@ -13,6 +14,8 @@ import pytest
 
 from cifar.config import ConfigError
 from experiments.tracking.server import PASSWORD, ServerConfig, build_server
+from experiments.tracking.service import TrackingError
+from experiments.tracking.store import check_server
 from tests.services.server import Server
 
 URI = "sqlite:///mlflow.db"
@@ -266,6 +269,15 @@ def test_without_a_password_no_route_answers(team_server: Server, routes: set[tu
     assert let_in == PUBLIC
 
 
+def test_who_has_no_password_is_told_where_to_put_it(team_server: Server, project: Path) -> None:
+    with pytest.raises(TrackingError) as caught:
+        check_server(team_server.address)
+    assert str(caught.value) == (
+        f"{team_server.address}: cannot be reached: it asks for a name and a password, and MLFLOW_TRACKING_USERNAME "
+        "and MLFLOW_TRACKING_PASSWORD, or ~/.mlflow/credentials, do not hold them"
+    )
+
+
 def test_with_a_wrong_password_neither(team_server: Server, routes: set[tuple[str, str]]) -> None:
     for kind in KINDS:
         method, path = next(route for route in sorted(routes) if kind in route[1])
@@ -337,6 +349,15 @@ def test_a_link_to_elsewhere_is_not_followed(team_server: Server, secret: Path) 
     assert team_server.ask_as_admin("PUT", f"{ARTIFACTS}/1/link.txt", body="overwritten").status == 400
     assert secret.read_bytes() == SECRET
     link.unlink()
+
+
+def test_clients_send_their_artifacts_to_the_server(team_server: Server) -> None:
+    def place_of(experiment: str) -> str:
+        path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={experiment}"
+        return str(json.loads(team_server.ask_as_admin("GET", path).body)["experiment"]["artifact_location"])
+
+    assert place_of("Default") == "mlflow-artifacts:/0"
+    assert place_of("cifar10") == "mlflow-artifacts:/1"
 
 
 def test_an_artifact_goes_in_and_comes_out(team_server: Server) -> None:
