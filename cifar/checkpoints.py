@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cifar.config import shown
 from cifar.durable import DamagedError, read_folder, remove_folder, write_folder
-from cifar.snapshots import FILES, Snapshot, decode, encode
+from cifar.snapshots import FILES, Snapshot, decode, difference, encode
 
 
 class CheckpointError(Exception):
@@ -118,27 +117,13 @@ class Checkpoints:
             remove_folder(self._path(epoch))
 
     def _refuse_others(self, snapshot: Snapshot, settings: Mapping[str, Any], data_digest: str) -> None:
-        differing = _differences(snapshot.settings, settings)
-        if differing:
-            reason = f"; schedule={snapshot.settings['schedule.name']} stretches over all epochs of a training"
-            raise CheckpointError(
-                f"{self.folder}: made with {', '.join(differing.values())}. A training goes on with the settings "
-                f"that it began with{reason if 'training.epochs' in differing else ''}"
-            )
+        if differing := difference(snapshot.settings, settings):
+            raise CheckpointError(f"{self.folder}: {differing}")
         if snapshot.data_digest != data_digest:
             raise CheckpointError(
                 f"{self.folder}: made from other images (digest {snapshot.data_digest[:12]}, now {data_digest[:12]}). "
                 "A training goes on with the images that it began with"
             )
-
-
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    differing = [key for key in {**then, **now} if then.get(key, ...) != now.get(key, ...)]
-    return {key: f"{key}={_shown(then, key)} (now {_shown(now, key)})" for key in differing}
-
-
-def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return shown(settings[key]) if key in settings else "unset"
 
 
 def _free(folder: Path) -> str:

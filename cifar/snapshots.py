@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cifar.config import RunConfig, flatten
+from cifar.config import RunConfig, flatten, shown
 from cifar.durable import DamagedError
 
 FORMAT = 1
@@ -72,6 +72,19 @@ def decisive_settings(config: RunConfig) -> dict[str, Any]:
     return {key: value for key, value in flatten(config).items() if key not in needless}
 
 
+def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which decisive settings a training began with, and which it is to go on with; empty if they are the same."""
+    differing = [key for key in {**then, **now} if then.get(key, ...) != now.get(key, ...)]
+    if not differing:
+        return ""
+    told = [f"{key}={_shown(then, key)} (now {_shown(now, key)})" for key in differing]
+    reason = f"; schedule={then['schedule.name']} stretches over all epochs of a training"
+    return (
+        f"made with {', '.join(told)}. A training goes on with the settings that it began with"
+        f"{reason if 'training.epochs' in differing else ''}"
+    )
+
+
 def encode(snapshot: Snapshot) -> dict[str, bytes]:
     """A snapshot as the content of FILES."""
     state = {
@@ -102,6 +115,10 @@ def decode(files: Mapping[str, bytes]) -> Snapshot:
     except (LookupError, TypeError, ValueError, EOFError, BadZipFile) as error:
         raise DamagedError(f"it holds no checkpoint ({type(error).__name__}: {error})") from None
     return Snapshot(weights=weights, optimizer=optimizer, best_weights=best or None, **kept)
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    return shown(settings[key]) if key in settings else "unset"
 
 
 def _pack(arrays: list[np.ndarray]) -> bytes:

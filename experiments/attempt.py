@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cifar.config import ConfigError
 from experiments.display import say
-from experiments.execution import Place, execute, write_result
+from experiments.execution import GO_ON, Place, execute, write_result
 from experiments.record import run_name, run_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from experiments.multirun import Membership
 
 
-def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Membership | None = None) -> int:
-    """Run one job and say what came of it.
+def attempt(
+    cfg: DictConfig,
+    resolved_config: str,
+    folder: Path,
+    membership: Membership | None = None,
+    resume: str | None = None,
+) -> int:
+    """Run one job, or go on with the run that the recorder knows as `resume`, and say what came of it.
 
     Returns:
         The exit code: 0 done, 1 failed, 2 the user's to mend, 130 Ctrl-C, 143 SIGTERM. In a multirun the last two
@@ -45,10 +51,14 @@ def attempt(cfg: DictConfig, resolved_config: str, folder: Path, membership: Mem
     place = Place(folder, console, live=membership is None or membership.live)
     try:
         with raise_on_stop():
-            result = execute(settings, resolved_config, place)
+            result = execute(settings, resolved_config, place, resume)
     except BaseException as error:
+        ways = _taken_notes(error)
         code = _explain(error, console)
-        write_result(folder, _unfinished(settings, error))
+        for way in ways:
+            say(console, way)
+        if resume is None:
+            write_result(folder, _unfinished(settings, error))
         if membership is not None and isinstance(error, KeyboardInterrupt | Terminated):
             raise
         return code
@@ -60,6 +70,14 @@ def _redact_files(folder: Path) -> None:
     """Hydra has written what was typed, which may hold a password."""
     for file in folder.glob("*.yaml"):
         file.write_text(redact(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _taken_notes(error: BaseException) -> list[str]:
+    """How to go on with the run, to be said last; a traceback would end with it too."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    ways = [note for note in notes if note.startswith(GO_ON)]
+    notes[:] = [note for note in notes if note not in ways]
+    return ways
 
 
 def _explain(error: BaseException, console: Console) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain, product
@@ -58,24 +59,59 @@ def check(argv: list[str], config_name: str = "config") -> CommandLine:
     Raises:
         ConfigError: something in it cannot be used; the message is one line.
     """
-    try:
+    with _one_line_errors(argv):
         return _check(argv, config_name)
+
+
+def check_keys(argv: list[str], config_name: str = "config") -> CommandLine:
+    """Read a command line as far as that can be done before it is known what it goes on top of: flags and keys.
+
+    `first` has the values of `tracking` alone; it is None if there is nothing to compose.
+
+    Raises:
+        ConfigError: something in it cannot be used; the message is one line.
+    """
+    with _one_line_errors(argv):
+        args = _arguments(argv)
+        if _is_unchecked(args):
+            return CommandLine(args.multirun, 1, args.overrides, passthrough=True)
+        with _checker(args, config_name) as checker:
+            overrides = checker.parse(args.overrides)
+            _refuse_several_values(overrides)
+            tracking = tuple(item for item in overrides if item.key_or_group.partition(".")[0] == "tracking")
+            checker.axes(tracking)
+            multirun = args.multirun or _multirun_mode(overrides, checker.composed(tracking).hydra)
+            return CommandLine(multirun, 1, args.overrides, bool(args.cfg or args.help), checker.load(tracking))
+
+
+@contextmanager
+def _one_line_errors(argv: list[str]) -> Iterator[None]:
+    try:
+        yield
     except ConfigError:
         raise
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(" ".join(argv) or "conf/", one_line(error)) from error
 
 
-def _check(argv: list[str], config_name: str) -> CommandLine:
-    args = _arguments(argv)
-    passthrough = bool(args.help or args.hydra_help or args.cfg or args.info or args.shell_completion)
-    unchecked = args.hydra_help or args.shell_completion or args.info or (args.help and not args.overrides)
-    if unchecked:
-        return CommandLine(args.multirun, 1, args.overrides, passthrough)
+@contextmanager
+def _checker(args: Any, config_name: str) -> Iterator[Checker]:
     folders = [CONF, *([Path(args.config_dir).resolve()] if args.config_dir else [])]
     _refuse_aliases(folders)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        checker = Checker(args.config_name or config_name, folders)
+        yield Checker(args.config_name or config_name, folders)
+
+
+def _is_unchecked(args: Any) -> bool:
+    return bool(args.hydra_help or args.shell_completion or args.info or (args.help and not args.overrides))
+
+
+def _check(argv: list[str], config_name: str) -> CommandLine:
+    args = _arguments(argv)
+    passthrough = bool(args.help or args.hydra_help or args.cfg or args.info or args.shell_completion)
+    if _is_unchecked(args):
+        return CommandLine(args.multirun, 1, args.overrides, passthrough)
+    with _checker(args, config_name) as checker:
         overrides = checker.parse(args.overrides)
         hydra = checker.composed(overrides).hydra
         multirun = args.multirun or _multirun_mode(overrides, hydra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import shutil
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -16,19 +17,24 @@ from rich.console import Console
 from cifar import document
 from cifar.config import RunConfig
 from experiments.display import TrainingDisplay, duration, say
+from experiments.folders import write_config
 from experiments.record import record_beginning, record_result, run_name, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.database import shown
+from experiments.tracking.opening import put_aside
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError
 from experiments.tracking.spelling import spelled
+from experiments.tracking.staging import CHECKPOINTS
 from experiments.tracking.store import is_local
 from experiments.tracking.system import SystemSampler
 
 if TYPE_CHECKING:
+    from cifar.checkpoints import Checkpoints
     from cifar.compute import Device
     from cifar.data import Dataset
     from cifar.evaluation import Evaluation
@@ -36,6 +42,9 @@ if TYPE_CHECKING:
 
 LOG_FILE = "console.log"
 RESULT_FILE = "result.json"
+
+GO_ON = "to go on: "
+"""How the note begins, on an error that ends a run, that says with which command."""
 
 log = logging.getLogger("experiments")
 
@@ -53,15 +62,19 @@ class Place:
         return self.console.status(doing) if self.live else nullcontext()
 
 
-def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedRun:
+def execute(settings: Settings, resolved_config: str, place: Place, resume: str | None = None) -> FinishedRun:
     """Train one network, score it on the test images once, and record all of it.
 
     Args:
         settings: what to train and where to record it.
         resolved_config: the composed configuration as YAML, kept with the run.
         place: where to write and show what.
+        resume: what the recorder knows the run in this place by, to go on with it from its last checkpoint; empty if
+            it was not recorded. None: a new run.
 
     Raises:
+        CheckpointError: there is no good checkpoint, or it was made from other images, and the run is as it was; or,
+            later, one cannot be written.
         ConfigError: this machine cannot do what the settings ask for; no run was created.
         DataError: the images cannot be had; no run was created.
         TrackingError: the store cannot be used.
@@ -74,28 +87,41 @@ def execute(settings: Settings, resolved_config: str, place: Place) -> FinishedR
     with place.busy(f"starting {run.compute.backend}"):
         device = compute.prepare(run.compute)
     dataset = load_dataset(run.data)
+    checkpoints = _checkpoints(run, dataset, place, resume is not None)
     tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
     params = run_params(settings) | tracking_params(settings)
     with (
         open_recorder(
-            settings.tracking, place.folder, run_name(settings), params, tags, warn=partial(say, place.console)
+            settings.tracking,
+            place.folder,
+            run_name(settings),
+            params,
+            tags,
+            resume=resume or None,
+            warn=partial(say, place.console),
         ) as recorder,
         SystemSampler() as sampler,
     ):
         try:
+            if resume is not None:
+                write_config(place.folder, redact(resolved_config))
+            elif not settings.tracking.enabled:
+                put_aside(place.folder)  # of an earlier run; a recorder does it by itself
             say(place.console, headline(run, device, dataset))
             record_beginning(recorder, dataset, run.data.name, resolved_config)
-            trained = _train(run, dataset, recorder, sampler, place)
+            trained = _train(run, dataset, recorder, sampler, place, checkpoints)
             evaluation = _score(trained, dataset)
             say(place.console, verdict(run, trained, evaluation))
             with place.busy("recording the results"):
                 record_result(recorder, settings, trained, evaluation, dataset)
         except BaseException as error:
             log.error("the run ended early: %s", redacted_traceback(error))
+            if type(error).__name__ != "TrainingDivergedError":  # it would again
+                error.add_note(f"{GO_ON}python -m experiments.run resume={shlex.quote(shown(place.folder.absolute()))}")
             raise
         finally:
             _keep_log(recorder, place.folder)
-    if settings.tracking.parent_run_id is None:
+    if settings.tracking.parent_run_id is None or resume is not None:
         say(place.console, whereabouts(recorder, settings.tracking, place.folder))
     return _finished(recorder, settings, trained, evaluation)
 
@@ -151,11 +177,29 @@ def read_result(folder: Path) -> FinishedRun | None:
         return None
 
 
-def _train(run: RunConfig, dataset: Dataset, recorder: Recorder, sampler: SystemSampler, place: Place) -> Trained:
+def _checkpoints(run: RunConfig, dataset: Dataset, place: Place, resuming: bool) -> Checkpoints | None:
+    """Where the training keeps its state, if it is to; a run that goes on has to find a good one there, or none."""
+    from cifar.checkpoints import Checkpoints
+    from cifar.snapshots import decisive_settings
+
+    checkpoints = Checkpoints(place.folder / CHECKPOINTS)
+    if resuming and checkpoints.load(decisive_settings(run), dataset.digest) is None:
+        say(place.console, "no checkpoint was written yet: the run begins again from epoch 1")
+    return checkpoints if resuming or run.training.checkpoint_every > 0 else None
+
+
+def _train(
+    run: RunConfig,
+    dataset: Dataset,
+    recorder: Recorder,
+    sampler: SystemSampler,
+    place: Place,
+    checkpoints: Checkpoints | None,
+) -> Trained:
     from cifar.training import train
 
     with TrainingDisplay(run, place.console, place.live) as display:
-        return train(run, dataset, _Watch(recorder, sampler, display))
+        return train(run, dataset, _Watch(recorder, sampler, display), checkpoints)
 
 
 @dataclass(frozen=True)
@@ -167,6 +211,8 @@ class _Watch:
     display: TrainingDisplay
 
     def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None:
+        for epoch, metrics in enumerate(history, start=1):
+            self.recorder.log_epoch(epoch, metrics)  # a kill may have come before it was told; no step is doubled
         self.display.on_resume(history, warnings)
 
     def on_step(self, epoch: int, step: int) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 from experiments.commandline import CommandLine
 from experiments.tracking.redaction import redact
 
+CONFIG_FILE = Path(".hydra", "config.yaml")
+"""Where, in a run's folder, Hydra writes what the run was composed of."""
+
 
 def new_folder(parent: str) -> Path:
     """Make a folder named after the time, with a short id: runs that start in the same second stay apart."""
@@ -46,3 +49,12 @@ def redact_files(folder: Path) -> None:
             unfinished = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
             unfinished.write_text(shown, encoding="utf-8")
             unfinished.replace(file)
+
+
+def write_config(folder: Path, text: str) -> None:
+    """Keep the configuration that a run goes on with in its folder; a reader sees the old one or the new one."""
+    path = folder / CONFIG_FILE
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

@@ -79,8 +79,10 @@ def record_result(
     from cifar import figures
     from cifar.evaluation import save_predictions
 
-    recorder.log_metrics(final_metrics(trained, evaluation))
-    recorder.set_tags({"stop_reason": trained.stop_reason, "test_evaluations": "1"})
+    epoch = len(trained.history)
+    looks = recorder.steps_of("test_accuracy") | {epoch}
+    recorder.log_metrics(final_metrics(trained, evaluation), step=epoch)
+    recorder.set_tags({"stop_reason": trained.stop_reason, "test_evaluations": str(len(looks))})
     recorder.log_text(layers_text(trained), "layers.txt")
     recorder.log_json(per_class(evaluation), "per_class_accuracy.json")
     title = f"{settings.run.model.name}, {settings.run.optimizer.name}, seed {settings.run.seed}"
@@ -95,7 +97,7 @@ def record_result(
     if settings.tracking.log_model:
         from cifar.models import with_raw_input
 
-        recorder.log_model(with_raw_input(trained.model), dataset.test.images[:2])
+        recorder.log_model(with_raw_input(trained.model), dataset.test.images[:2], step=epoch)
 
 
 def layers_text(trained: Trained) -> str:

@@ -12,13 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from cifar.config import ConfigError
 from experiments.attempt import attempt
-from experiments.commandline import CONF, check
+from experiments.commandline import CONF, CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.multirun import Membership, run_all
+from experiments.resuming import Resumption, prepare, quoted, take_out
 from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError
+
+_composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+@_composed
 def job(cfg: DictConfig) -> None:
     """One run; Hydra calls this once, or once for each job of a multirun."""
     here = HydraConfig.get()
@@ -32,20 +36,42 @@ def job(cfg: DictConfig) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line is wrong."""
+    """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line, or its run, is wrong."""
     try:
+        argv, named = take_out(argv)
+        resumed = prepare(named, argv) if named is not None else None
+        argv = resumed.argv if resumed is not None else argv
         typed = check(argv)
-    except ConfigError as error:
+    except (ConfigError, TrackingError) as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
     if typed.passthrough:
         _launch(argv)
         return 0
+    if resumed is not None:
+        return _go_on(resumed, typed)
     if typed.multirun:
         folder = Path(option(typed.overrides, "hydra.sweep.dir") or new_folder("multirun"))
         return run_all(typed, folder, lambda: _launch(hydra_arguments(argv, typed, f"hydra.sweep.dir={folder}")))
     folder = Path(option(typed.overrides, "hydra.run.dir") or new_folder("outputs"))
     _launch(hydra_arguments(argv, typed, f"hydra.run.dir={folder}"))
+    return 0
+
+
+def _go_on(run: Resumption, typed: CommandLine) -> int:
+    """Run on, in the run's folder, where Hydra writes its log only: the configuration there changes with the run."""
+    if run.done:
+        print(run.done)
+        return 0
+
+    def resumed_job(cfg: DictConfig) -> None:
+        sys.exit(attempt(cfg, OmegaConf.to_yaml(cfg), run.folder, resume=run.reference))
+
+    sys.argv[1:] = [
+        *hydra_arguments(run.argv, typed, f"hydra.run.dir={quoted(str(run.folder))}"),
+        "hydra.output_subdir=null",
+    ]
+    _composed(resumed_job)()
     return 0
 
 

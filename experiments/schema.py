@@ -39,6 +39,9 @@ NODES: dict[str, type[Validated]] = {
 }
 """Nodes that always have the same keys."""
 
+COMMAND_KEYS = ("resume",)
+"""What a command takes beside its configuration."""
+
 MISSING = "???"  # as OmegaConf writes it
 
 _BUILDERS = ("_target_", "()", "class")  # by which Hydra and `logging` build things from names
@@ -106,7 +109,7 @@ def refuse_code(tree: Any, key: str = "", allowed: str = r"(?!)") -> None:
 def unknown_key(key: str, value: object) -> UsageError:
     """The error for a key that exists nowhere, with the nearest that do."""
     known = known_keys()
-    names = nearest(key, [name for name in known if not name.endswith(".name")] + [*TABLES])
+    names = nearest(key, [name for name in known if not name.endswith(".name")] + [*TABLES, *COMMAND_KEYS])
     return UsageError(f"{key}={shown(value)}", "no such key", did_you_mean(names) or _members(key.partition(".")[0]))
 
 

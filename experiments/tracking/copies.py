@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -55,7 +56,7 @@ def files_of(root: Path) -> dict[str, Path]:
 def models_of(client: Any, run: Any, home: Path) -> Iterator[ModelFacts]:
     """The networks of MLflow's run that are ready; their files are looked for below `home`, the database's folder."""
     steps = {output.model_id: output.step for output in (run.outputs.model_outputs if run.outputs else [])}
-    for model_id, step in steps.items():
+    for model_id, step in sorted(steps.items(), key=itemgetter(1)):  # MLflow loads the one that was made last
         model = client.get_logged_model(model_id)
         if str(model.status) != "READY":
             continue

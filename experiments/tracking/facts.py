@@ -20,6 +20,9 @@ SEAL_TAG = "journal.seq"
 RESUMES_TAG = "resumes"
 """The tag that counts how often a run was taken up again."""
 
+FOLDER_TAG = "folder"
+"""The tag that says where a run's journal is, from the folder that its command was typed in."""
+
 REFERENCE = "journal-"
 """Goes before a run's identity where else MLflow's id of the run would stand: a run that no store knows yet."""
 
@@ -46,7 +49,8 @@ class Measurement(NamedTuple):
 class ModelFacts:
     """A network as MLflow's folder of files; `key` tells it from others of its run.
 
-    `metrics`, with data set name and digest, None: the latest of its run. `params` None: those of its run.
+    `metrics`, with data set name and digest, None: those that its run had at this step (0: the latest). `params` None:
+    those of its run.
     """
 
     key: str
@@ -165,7 +169,8 @@ def _tell_artifact(facts: RunFacts, entry: Entry, folder: Path) -> None:
 
 
 def _tell_model(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.models.append(ModelFacts(str(entry.seq), _within(folder, entry.facts["folder"]), entry.facts["name"]))
+    files, step = _within(folder, entry.facts["folder"]), int(entry.facts.get("step", 0))
+    facts.models.append(ModelFacts(str(entry.seq), files, entry.facts["name"], step))
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -132,13 +132,13 @@ def _link(client: Any, run: Any, logged: Any, model: ModelFacts) -> bool:
     linked = logged.model_id in {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
     if not linked:
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=model.step)])
-    metrics = _metrics(run, logged, model)
+    metrics = _metrics(client, run, logged, model)
     for start in range(0, len(metrics), 800):
         client.log_batch(run_id, metrics=metrics[start : start + 800])
     return not linked or bool(metrics)
 
 
-def _metrics(run: Any, logged: Any, model: ModelFacts) -> list[Any]:
+def _metrics(client: Any, run: Any, logged: Any, model: ModelFacts) -> list[Any]:
     from mlflow.entities import Metric
 
     if model.metrics is None:
@@ -146,7 +146,7 @@ def _metrics(run: Any, logged: Any, model: ModelFacts) -> list[Any]:
         # model
         told: list[tuple[Measurement, str | None, str | None]] = [
             (Measurement(item.key, item.value, item.timestamp, item.step), None, None)
-            for item in run.data._metric_objs
+            for item in _latest(client, run, model.step)
             if not item.key.startswith("system/")
         ]
     else:
@@ -157,6 +157,19 @@ def _metrics(run: Any, logged: Any, model: ModelFacts) -> list[Any]:
         for (name, value, at, step), data, digest in told
         if (name, step, at) not in there
     ]
+
+
+def _latest(client: Any, run: Any, step: int) -> list[Any]:
+    """The run's metrics as they were at this step; at step 0, as they are."""
+    found = []
+    for item in run.data._metric_objs:
+        if step and item.step > step:  # the run was extended meanwhile
+            history = client.get_metric_history(run.info.run_id, item.key)
+            earlier = [value for value in history if value.step <= step]
+            found += [max(earlier, key=lambda value: (value.step, value.timestamp))] if earlier else []
+        else:
+            found.append(item)
+    return found
 
 
 def _signature() -> Any:

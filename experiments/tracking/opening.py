@@ -13,7 +13,7 @@ from experiments.tracking.facts import REFERENCE, Measurement, RunFacts, facts_o
 from experiments.tracking.journal import JOURNAL_FILE, Entry, Journal, read_journal
 from experiments.tracking.model import NAME
 from experiments.tracking.service import TrackingError
-from experiments.tracking.staging import ARTIFACTS
+from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
 
 EARLIER = "earlier"
 """The folder, in a run's, of what an earlier run in it left."""
@@ -28,13 +28,14 @@ class Recorded:
     Attributes:
         steps: the name and step of each measurement before the run was taken up again.
         samples: how many samples of the machine there were.
+        models: the step of each network.
     """
 
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     steps: set[tuple[str, int]] = field(default_factory=set)
     samples: int = 0
-    model: bool = False
+    models: set[int] = field(default_factory=set)
 
     def changed(self, params: Mapping[str, str]) -> list[str]:
         """The names of those that have another value already; a param cannot be changed."""
@@ -48,7 +49,7 @@ class Recorded:
             tags=dict(facts.tags),
             steps={(metric.name, metric.step) for metric in facts.metrics},
             samples=max((item.step + 1 for item in facts.metrics if item.name.startswith(SYSTEM)), default=0),
-            model=bool(facts.models),
+            models={model.step for model in facts.models},
         )
 
     def new(self, metrics: Iterable[Measurement]) -> list[Measurement]:
@@ -69,7 +70,7 @@ class Opened:
 
 def new_run(folder: Path, name: str, about: Mapping[str, Any], tags: dict[str, str]) -> Opened:
     """Begins a journal; one of an earlier run in the same folder is put aside with its files."""
-    _put_aside(folder)
+    put_aside(folder)
     identity = uuid.uuid4().hex
     name = name or f"run-{identity[:8]}"
     journal = Journal(folder)
@@ -92,7 +93,7 @@ def known_run(folder: Path, run: str) -> RunFacts | None:
 def resumed_run(folder: Path, known: RunFacts, about: Mapping[str, Any], run_id: str, ours: bool) -> Opened:
     """Goes on with the journal in `folder`, if it is `ours`, else begins another one of the same run."""
     if not ours:
-        _put_aside(folder)
+        put_aside(folder)
     journal = Journal(folder)
     entries = journal.found[:]
     with _undone_if_it_fails(journal):
@@ -114,16 +115,24 @@ def _undone_if_it_fails(journal: Journal) -> Iterator[None]:
         raise
 
 
-def _put_aside(folder: Path) -> None:
+def put_aside(folder: Path) -> None:
+    """Moves what an earlier run left in this folder to a folder of its own, so that a new run can begin.
+
+    Raises:
+        TrackingError: that run goes on, or its files cannot be moved.
+    """
     path = folder / JOURNAL_FILE
-    if not path.is_file() or not path.stat().st_size:
+    journaled = path.is_file() and path.stat().st_size > 0
+    if not journaled and not (folder / CHECKPOINTS).exists():
         return
-    Journal(folder).close()  # not while its run goes on
+    if journaled:
+        Journal(folder).close()  # not while its run goes on
     entries = read_journal(path)
     aside = folder / EARLIER / (str(entries[0].facts.get("id")) if entries else uuid.uuid4().hex)
     try:
         aside.mkdir(parents=True, exist_ok=True)
-        for name in (ARTIFACTS, NAME, JOURNAL_FILE):
+        models = [path.name for path in folder.glob(f"{NAME}-[0-9]*")]
+        for name in (CHECKPOINTS, ARTIFACTS, NAME, *models, JOURNAL_FILE):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
     except OSError as error:

@@ -144,6 +144,10 @@ class Recorder:
         at = now()
         self._log_metrics([Measurement.of(name, value, at, step or 0) for name, value in metrics.items()])
 
+    def steps_of(self, name: str) -> set[int]:
+        """The steps at which this metric was recorded before the run was taken up again."""
+        return {step for other, step in self._session.recorded.steps if other == name}
+
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Settings, spelled as on the command line (`true`, `null`); they cannot be changed afterwards."""
         told, there = shown_params(params), self._session.recorded
@@ -186,17 +190,21 @@ class Recorder:
         told = describe(images, labels, digest[:LONGEST_DIGEST], redact(source), name, context)
         self._session.record("inputs", values=[told])
 
-    def log_model(self, model: Any, example_images: np.ndarray) -> None:
-        """A Keras model that takes raw images, for MLflow to load and to serve (see `save_model`).
+    def log_model(self, model: Any, example_images: np.ndarray, step: int = 0) -> None:
+        """A Keras model that takes raw images, for MLflow to load and to serve (see `save_model`), after `step` epochs.
 
-        A run has one; a run that was taken up again keeps the one that it has.
+        A run that was taken up again keeps the one that it has; if it came further than that `step`, the new one
+        stands beside it, and MLflow loads the new one.
         """
-        if self._session.recorded.model:
+        there = self._session.recorded.models
+        if step in there:
             return
+        folder = f"{NAME}-{step}" if there else NAME
         with one_line_errors(f"run {self.run_name}: the model is not recorded"):
-            sha256 = save_model(self._session.folder / NAME, model, example_images)
+            sha256 = save_model(self._session.folder / folder, model, example_images)
         self.set_tags({HASH_TAG: sha256})
-        self._session.record("model", folder=NAME, name=NAME)
+        self._session.record("model", folder=folder, name=NAME, step=step)
+        there.add(step)
 
     def end_children(self) -> None:
         """Ends as KILLED the runs below this one that are still open, since the processes that wrote them are gone."""
@@ -233,6 +241,10 @@ class NullRecorder(Recorder):
         return self
 
     def __exit__(self, *_: object) -> None: ...
+    def steps_of(self, name: str) -> set[int]:
+        """None: nothing was recorded."""
+        return set()
+
     def log_epoch(self, *_: Any) -> None: ...
     def log_metrics(self, *_: Any, **named: Any) -> None: ...
     def log_params(self, *_: Any) -> None: ...
@@ -241,7 +253,7 @@ class NullRecorder(Recorder):
     def log_text(self, *_: Any) -> None: ...
     def log_figure(self, *_: Any) -> None: ...
     def log_dataset(self, *_: Any, **named: Any) -> None: ...
-    def log_model(self, *_: Any) -> None: ...
+    def log_model(self, *_: Any, **named: Any) -> None: ...
     def end_children(self) -> None: ...
 
 

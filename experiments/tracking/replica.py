@@ -63,7 +63,7 @@ class Replica:
         self._on_step = on_step
         self._known = {} if known is None else known
         self._inventory: Inventory | None = None
-        self._uploaded: set[str] = set()
+        self._told: set[str] = set()  # what comes again is another content
         self._resumes = 0
         self._may_be_double = self._refused = False
 
@@ -163,11 +163,11 @@ class Replica:
         for name, file in facts.artifacts.items():
             size = file.stat().st_size if file.is_file() else 0
             with self._noting(brought, f"run {facts.name}: artifact {name} is not recorded", size):
-                if name in facts.rewritten or name in self._uploaded or inventory.lacks_file(name, file):
+                if name in facts.rewritten or name in self._told or inventory.lacks_file(name, file):
                     folder = str(PurePosixPath(name).parent)
                     self.store.client.log_artifact(self.run.info.run_id, str(file), None if folder == "." else folder)
-                    self._uploaded.add(name)
                     brought.artifacts += 1
+                self._told.add(name)
 
     def _bring_models(self, facts: RunFacts, brought: Brought) -> None:
         for model in facts.models:

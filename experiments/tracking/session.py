@@ -14,7 +14,8 @@ from typing import Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
-from experiments.tracking.facts import REFERENCE, RESUMES_TAG, RunFacts
+from experiments.tracking.database import shown
+from experiments.tracking.facts import FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
 from experiments.tracking.redaction import redact
@@ -46,6 +47,9 @@ LOCAL_OPENING_SECONDS = 120.0
 
 VAIN_SECONDS = 10.0
 """How long a run waits in all, in vain, for its database to take what happened; then it does not wait any more."""
+
+ERROR_TAG = "error"
+"""Why the run failed; of one that goes on it is put aside."""
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +127,7 @@ class Session:
         """
         import_mlflow()
         wait_no_longer_than(REQUEST_SECONDS)
-        told, about = shown_params(params), shown_tags(tags)
+        told, about = shown_params(params), shown_tags({**tags, FOLDER_TAG: shown(self.folder.absolute())})
         known = known_run(self.folder, self._resume) if self._resume else None
         if known is not None:
             self._config = replace(self._config, experiment=known.experiment)
@@ -177,8 +181,11 @@ class Session:
         if self._resume is not None:
             number = int(there.tags.get(RESUMES_TAG, 0)) + 1
             differs = {f"resume.{number}.{name}": params[name] for name in there.changed(params)}
+            folder = {FOLDER_TAG: tags.pop(FOLDER_TAG)}  # where it is now counts
             differs |= {f"resume.{number}.{name}": text for name, text in tags.items() if there.tags.get(name) != text}
-            self.record("tags", values={RESUMES_TAG: str(number)} | differs)
+            if error := there.tags.get(ERROR_TAG):
+                differs |= {ERROR_TAG: "", f"resume.{number}.{ERROR_TAG}": error}
+            self.record("tags", values={RESUMES_TAG: str(number)} | folder | differs)
         there.params = params | there.params
 
     def _refuse_mistakes(self) -> None:
@@ -237,7 +244,7 @@ class Session:
             return
         with uninterrupted():
             if reason is not None:
-                self._append_or_post("tags", values=shown_tags({"error": reason}))
+                self._append_or_post("tags", values=shown_tags({ERROR_TAG: reason}))
             self._append_or_post("end", status=status)
             self._courier.finish()
             self._look_at_store()

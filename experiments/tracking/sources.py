@@ -15,10 +15,10 @@ from experiments.tracking.lookup import identity_of
 from experiments.tracking.model import NAME
 from experiments.tracking.replica import PARENT_TAG
 from experiments.tracking.service import one_line_errors
-from experiments.tracking.staging import ARTIFACTS
+from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
 from experiments.tracking.store import Store
 
-_WITHOUT_JOURNALS = (ARTIFACTS, NAME, "mlruns")
+_WITHOUT_JOURNALS = (ARTIFACTS, CHECKPOINTS, NAME, "mlruns")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from experiments.tracking.service import TrackingError, one_line_errors
 ARTIFACTS = "artifacts"
 """The folder of them in the run's."""
 
+CHECKPOINTS = "checkpoints"
+"""The folder, in the run's, of what its training can go on from."""
+
 
 def keep(folder: Path, name: str, write: Callable[[Path], object]) -> str:
     """Has `write` make the file that stores will show as `name`; it is there as a whole, or not at all.

@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_numbers_and_nothing_is_left_without_tracki
     for name in again.metrics.keys() - timings:
         assert again.metrics[name] == done.result.metrics[name], name
     assert again.run_id == ""
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"], "to go on from, if it is killed"
 
 
 # --- other endings ---------------------------------------------------------------------------------

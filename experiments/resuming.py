@@ -1,0 +1,243 @@
+"""`resume=RUN`: the command line that goes on with a run, checked before anything of the run is touched."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from cifar.config import ConfigError
+from cifar.course import Course, reason_to_stop
+from cifar.snapshots import decisive_settings, difference
+from experiments.commandline import CommandLine, check, check_keys
+from experiments.folders import CONFIG_FILE, option
+from experiments.schema import Settings, UsageError
+from experiments.tracking.config import DEFAULT_URI
+from experiments.tracking.facts import Measurement
+from experiments.tracking.finding import Found, find
+from experiments.tracking.journal import JOURNAL_FILE
+from experiments.tracking.redaction import HIDDEN, redact
+from experiments.tracking.service import TrackingError
+from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
+from experiments.tracking.store import is_local
+
+KEY = "resume"
+
+GROUPS = {"model": "model", "optimizer": "optimizer", "schedule": "schedule", "data": "data"}
+"""Nodes whose option has the name that their configuration holds."""
+
+FILLED_BY = {"training": "epochs"}
+"""The node that a group of another name fills."""
+
+LARGEST = 100_000
+"""Bytes of a configuration; ours have two thousand."""
+
+_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.output_subdir")
+_TEXT = ("tracking.note", "tracking.run_name")  # where what was hidden does not matter
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A run to go on with.
+
+    Attributes:
+        folder: the run's.
+        reference: what the recorder knows it by; empty if it was not recorded.
+        argv: the command line that composes its configuration, with what was typed on top.
+        done: why there is nothing left to do, for a person; empty if there is.
+    """
+
+    folder: Path
+    reference: str
+    argv: list[str]
+    done: str = ""
+
+
+def take_out(argv: list[str]) -> tuple[list[str], str | None]:
+    """A command line without `resume=RUN`, and that RUN; None if it has none.
+
+    Raises:
+        ConfigError: it is given twice, or empty.
+    """
+    given = [item for item in argv if item.startswith(f"{KEY}=")]
+    if not given:
+        return argv, None
+    named = given[-1].partition("=")[2].strip("'\"")
+    if not named or len(given) > 1:
+        raise UsageError(given[-1], "expected one run: MLflow's id, the beginning of it, a name, or the run's folder")
+    return [item for item in argv if item not in given], named
+
+
+def prepare(named: str, argv: list[str]) -> Resumption | None:
+    """Find a run and check that it can go on with what was typed; None if only help is asked for.
+
+    Raises:
+        ConfigError: what was typed cannot be used, or not for this run.
+        TrackingError: there is no such run, or it cannot be gone on with here.
+    """
+    typed = check_keys(argv)
+    if typed.first is None:
+        return None
+    _refuse(typed, named)
+    found = _found(named, typed.first)
+    assert found.folder is not None
+    recorded = [*_overrides(_configuration(found.folder, named), typed.overrides, found)]
+    flags = [item for item in argv if item not in typed.overrides]
+    argv = [*flags, *recorded, *typed.overrides]
+    before, now = check([*flags, *recorded]).first, check(argv).first
+    assert before is not None
+    assert now is not None
+    if differing := difference(decisive_settings(before.run), decisive_settings(now.run)):
+        raise UsageError(f"{KEY}={named}", differing)
+    if found.facts is None and now.tracking.enabled:
+        raise ConfigError("tracking.enabled", True, "false, since this run was not recorded from its beginning")
+    return Resumption(found.folder, found.reference, argv, _done(found, now))
+
+
+def _refuse(typed: CommandLine, named: str) -> None:
+    if typed.multirun:
+        raise UsageError(
+            f"{KEY}={named}", "one run at a time, without -m", f"A job of a multirun: {KEY}=multirun/.../0"
+        )
+    for key in _FOLDERS:
+        if option(typed.overrides, key) is not None:
+            raise UsageError(f"{key}=...", f"not with {KEY}=: a run goes on in its own folder")
+    if option(typed.overrides, "experiment") is not None:
+        raise UsageError(
+            "experiment=...",
+            f"not with {KEY}=: a run goes on with the settings that it began with",
+            "Those that may change are typed one by one, such as training.epochs=50",
+        )
+
+
+def _found(named: str, settings: Settings) -> Found:
+    folder = Path(named)
+    if (folder / "multirun.yaml").is_file():
+        jobs = sorted((path.parent.parent for path in folder.glob(f"*/{CONFIG_FILE}")), key=lambda job: job.name)
+        example = f", such as {KEY}={jobs[0]}" if jobs else ""
+        raise UsageError(f"{KEY}={named}", f"is a multirun; expected one of its jobs{example}")
+    if (folder / CHECKPOINTS).is_dir() and not (folder / JOURNAL_FILE).is_file():
+        return Found("", folder.name, "", 0, folder)  # of tracking=off
+    found = find(named, settings.tracking)
+    if found.folder is None:
+        where = f"its folder, {found.place}," if found.place else "the folder that it was written in"
+        raise TrackingError(
+            f"run {named}: {where} is not here. Type the command there, or bring the folder here and name it: "
+            f"{KEY}=FOLDER"
+        )
+    if found.status == "RUNNING":
+        raise TrackingError(f"run {named}: goes on at this moment; another process writes {found.folder}")
+    return found
+
+
+def _configuration(folder: Path, named: str) -> dict[str, Any]:
+    """What the run was last composed of.
+
+    Raises:
+        UsageError: there is nothing of it, or it is none.
+    """
+    paths = [path for path in (folder / CONFIG_FILE, folder / ARTIFACTS / "config.yaml") if path.is_file()]
+    if not paths:
+        raise UsageError(f"{KEY}={named}", f"{folder} has no configuration to go on with ({CONFIG_FILE})")
+    text = paths[0].read_text(encoding="utf-8")
+    try:
+        if len(text) > LARGEST or any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError("more than a configuration")
+        tree = yaml.safe_load(text)
+        if not isinstance(tree, dict):
+            raise ValueError("no configuration")
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{KEY}={named}", f"{paths[0]}: cannot be read ({str(error).splitlines()[0]})") from None
+    return tree
+
+
+def _overrides(tree: dict[str, Any], typed: list[str], found: Found) -> Iterator[str]:
+    """A configuration as it would be typed; what `typed` chooses anew, a whole group, is left out."""
+    keys = [item.partition("=")[0].lstrip("+") for item in typed]
+    values = {f"{node}.{name}": value for node, inner in tree.items() for name, value in _leaves(inner)}
+    values |= {"seed": tree["seed"]} if "seed" in tree else {}
+    values |= _membership(found) | _store(values, found)
+    for node in GROUPS:
+        if GROUPS[node] not in keys and f"{node}.name" in values:
+            yield f"{node}={quoted(values[f'{node}.name'])}"
+    for key, value in values.items():
+        node = key.partition(".")[0]
+        if key.endswith(".name") or FILLED_BY.get(node, node) in keys or key in keys:
+            continue
+        if isinstance(value, str) and HIDDEN in value and key not in _TEXT:
+            raise ConfigError(key, value, "it typed again: what is secret in it was not kept")
+        yield f"{key}={quoted(value)}"
+
+
+def _leaves(node: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        yield from node.items()
+
+
+def _membership(found: Found) -> dict[str, Any]:
+    """What a multirun gave to one of its jobs; the job's own configuration does not know it."""
+    names = ("tracking.parent_run_id", "tracking.run_name")
+    params = found.facts.params if found.facts is not None else {}
+    return {name: params[name] for name in names if params.get(name, "null") != "null"}
+
+
+def _store(values: dict[str, Any], found: Found) -> dict[str, Any]:
+    """The server that the run was recorded to, if `$MLFLOW_TRACKING_URI` named it then."""
+    here = redact(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
+    if values.get("tracking.uri") is not None or not found.uri or is_local(found.uri) or found.uri == here:
+        return {}
+    return {"tracking.uri": found.uri}
+
+
+def quoted(value: Any) -> str:
+    """A value as Hydra reads it from a command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float) and math.isfinite(value):
+        return repr(value)
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", str(value))  # backslashes count only before a quote
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f"'{escaped}'"
+
+
+def _done(found: Found, settings: Settings) -> str:
+    """What a finished run says instead of going on; empty if there is something left to do.
+
+    Raises:
+        ConfigError: fewer epochs are asked for than are done.
+    """
+    course = _course(found.facts.metrics if found.facts is not None else ())
+    epochs, asked = len(course.history), settings.run.training
+    if epochs > asked.epochs:
+        raise ConfigError("training.epochs", asked.epochs, f"at least {epochs}, the epochs that are already done")
+    if found.status != "FINISHED":
+        return ""
+    reason = reason_to_stop(asked, course)
+    if reason is None:
+        return ""
+    return (
+        f"{found.name} is finished after {epochs} epoch{'s' * (epochs != 1)} ({reason}); "
+        f"to train it longer: {KEY}={found.folder} training.epochs={2 * epochs}"
+    )
+
+
+def _course(metrics: Iterable[Measurement]) -> Course:
+    """How far a run came, as it was recorded."""
+    epochs: dict[int, dict[str, float]] = {}
+    names = {"loss", "val_accuracy", "seconds"}
+    for name, value, _, step in metrics:
+        if step > 0 and name in names:
+            epochs.setdefault(step, {})[name] = math.nan if value is None else value
+    course = Course()
+    for step in sorted(epochs):
+        course.add(epochs[step])
+        course.seconds += epochs[step].get("seconds", 0.0)
+    return course
