@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cifar.durable import DamagedError, read_folder, remove_folder, write_folder
+from cifar.durable import DamagedError, read_folder, remove_folder, room, write_folder
 from cifar.snapshots import FILES, Snapshot, decode, difference, encode
 
 
@@ -49,7 +48,7 @@ class Checkpoints:
         except OSError as error:
             size = sum(map(len, files.values()))
             raise CheckpointError(
-                f"{target}: cannot be written ({error.strerror}): {size:,} bytes{_free(self.folder)}. Make room, or "
+                f"{target}: cannot be written ({error.strerror}): {room(size, self.folder)}. Make room, or "
                 "train without checkpoints: training.checkpoint_every=0; the checkpoints before it are untouched"
             ) from None
 
@@ -124,10 +123,3 @@ class Checkpoints:
                 f"{self.folder}: made from other images (digest {snapshot.data_digest[:12]}, now {data_digest[:12]}). "
                 "A training goes on with the images that it began with"
             )
-
-
-def _free(folder: Path) -> str:
-    try:
-        return f", {shutil.disk_usage(folder).free:,} are free"
-    except OSError:
-        return ""

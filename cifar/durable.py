@@ -74,6 +74,14 @@ def write_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def room(size: int, folder: Path) -> str:
+    """How much was to be written, beside what is free there: 16,842,000 bytes, 4,096 are free."""
+    try:
+        return f"{size:,} bytes, {shutil.disk_usage(folder).free:,} are free"
+    except OSError:
+        return f"{size:,} bytes"
+
+
 def _manifest(files: Mapping[str, bytes]) -> bytes:
     return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
 

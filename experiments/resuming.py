@@ -20,7 +20,7 @@ from experiments.folders import CONFIG_FILE, option
 from experiments.schema import Settings, UsageError
 from experiments.tracking.config import DEFAULT_URI
 from experiments.tracking.facts import Measurement
-from experiments.tracking.finding import Found, find
+from experiments.tracking.finding import Found, find, is_folder
 from experiments.tracking.journal import JOURNAL_FILE
 from experiments.tracking.redaction import HIDDEN, redact
 from experiments.tracking.service import TrackingError
@@ -117,12 +117,8 @@ def _refuse(typed: CommandLine, named: str) -> None:
 
 
 def _found(named: str, settings: Settings) -> Found:
-    folder = Path(named)
-    if (folder / "multirun.yaml").is_file():
-        jobs = sorted((path.parent.parent for path in folder.glob(f"*/{CONFIG_FILE}")), key=lambda job: job.name)
-        example = f", such as {KEY}={jobs[0]}" if jobs else ""
-        raise UsageError(f"{KEY}={named}", f"is a multirun; expected one of its jobs{example}")
-    if (folder / CHECKPOINTS).is_dir() and not (folder / JOURNAL_FILE).is_file():
+    folder = Path(named) if is_folder(named) else None
+    if folder is not None and (folder / CHECKPOINTS).is_dir() and not (folder / JOURNAL_FILE).is_file():
         return Found("", folder.name, "", 0, folder)  # of tracking=off
     found = find(named, settings.tracking)
     if found.folder is None:
@@ -131,6 +127,10 @@ def _found(named: str, settings: Settings) -> Found:
             f"run {named}: {where} is not here. Type the command there, or bring the folder here and name it: "
             f"{KEY}=FOLDER"
         )
+    if (found.folder / "multirun.yaml").is_file():
+        jobs = sorted((path.parent.parent for path in found.folder.glob(f"*/{CONFIG_FILE}")), key=str)
+        example = f", such as {KEY}={jobs[0]}" if jobs else ""
+        raise UsageError(f"{KEY}={named}", f"is a multirun; expected one of its jobs{example}")
     if found.status == "RUNNING":
         raise TrackingError(f"run {named}: goes on at this moment; another process writes {found.folder}")
     return found

@@ -68,7 +68,7 @@ def find(named: str, config: TrackingConfig) -> Found:
     Raises:
         TrackingError: there is none, or several; names those that may have been meant. Or the store cannot be used.
     """
-    if Path(named).is_dir():
+    if is_folder(named):
         return in_folder(Path(named))
     found = _in_journals(named) if _ID.fullmatch(named) else []
     found = found or _in_store(named, config)
@@ -82,6 +82,14 @@ def find(named: str, config: TrackingConfig) -> Found:
         f"run {named}: {len(found)} runs are called or begin so: {', '.join(map(str, ordered[:MOST_SHOWN]))}{more}. "
         "Name one by its id, or by enough of it"
     )
+
+
+def is_folder(named: str) -> bool:
+    """Whether there is a folder of this name; no name can be too long to ask."""
+    try:
+        return Path(named).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def in_folder(folder: Path) -> Found:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cifar.durable import room
 from experiments.tracking.service import TrackingError
 
 JOURNAL_FILE = "journal.jsonl"
@@ -61,19 +62,23 @@ class Journal:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             sync_to_disk(folder)
         except OSError as error:
-            raise self._refused(error) from None
+            raise self._refused(error, 0) from None
         try:
             _lock(self._file, self.path)
             self.found, self._end = _read(self.path)
             self._seq, self._found_end = len(self.found), self._end
+            self._latest = max((entry.at for entry in self.found), default=0)
             self._cut_back()
         except BaseException:
             self.close()
             raise
 
     def entry(self, kind: str, at: int | None = None, **facts: Any) -> Entry:
-        """The next entry, of now or of a time in milliseconds since 1970; `append` adds it."""
-        return Entry(self._seq + 1, now() if at is None else at, kind, facts)
+        """The next entry, of now or of a time in milliseconds since 1970; `append` adds it.
+
+        A clock that was set back does not make it older than those before: a run would end before it began.
+        """
+        return Entry(self._seq + 1, max(now(), self._latest) if at is None else at, kind, facts)
 
     def append(self, kind: str, at: int | None = None, **facts: Any) -> Entry:
         """Adds an entry and waits until the disk has it."""
@@ -84,9 +89,9 @@ class Journal:
             os.fsync(self._file)
         except OSError as error:
             self._cut_back()
-            raise self._refused(error) from None
+            raise self._refused(error, len(line)) from None
         self._end += len(line)
-        self._seq = entry.seq
+        self._seq, self._latest = entry.seq, max(entry.at, self._latest)
         return entry
 
     def undo(self) -> None:
@@ -106,10 +111,11 @@ class Journal:
         with suppress(OSError):  # /dev/full cannot be cut
             os.ftruncate(self._file, self._end)
 
-    def _refused(self, error: OSError) -> TrackingError:
+    def _refused(self, error: OSError, size: int) -> TrackingError:
+        needs = f": {room(size, self.path.parent)}" if size else ""
         return TrackingError(
-            f"{self.path}: the run's journal cannot be written ({error.strerror or error}). Free some space, allow it "
-            "to be written, or choose another folder (hydra.run.dir=...)"
+            f"{self.path}: the run's journal cannot be written ({error.strerror or error}){needs}. Free some space, "
+            "allow it to be written, or choose another folder (hydra.run.dir=...)"
         )
 
 

@@ -34,6 +34,7 @@ def test_one_command_trains_and_records(
     assert {file.name for file in folder.iterdir()} == {
         ".hydra",
         "artifacts",
+        "checkpoints",
         "console.log",
         "journal.jsonl",
         "result.json",

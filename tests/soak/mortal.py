@@ -1,8 +1,9 @@
-"""Run by kills.py: imports TensorFlow once, then forks a training for each line of JSON on its standard input.
+"""Run by kills.py: imports TensorFlow and MLflow once, then forks for each line of JSON on its standard input.
 
-A line: {"folder": where, "fault": [a name of FAULTS, n] or null, "seconds": until it is killed, or null}. It dies at
-the n-th fault of that name. The answer, one line: {"killed": whether, "seconds": how long it lived}. A training that
-comes to its end leaves `result.json` in its folder.
+A line: {"folder": where, "argv": a command line of `experiments.run`, or null for a training alone, "fault": [a name of
+FAULTS, n] or null, "seconds": until it is killed, or null, "signal": what comes at the fault}. The answer, one line:
+{"code": how it ended, "seconds": how long it lived}. A training alone that comes to its end leaves `result.json` in its
+folder, a command `faults.json` and `output.txt`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
-
-import keras  # noqa: F401  (takes seconds: here, so that the forks need not)
 
 from cifar import compute, durable, training
 from cifar.checkpoints import Checkpoints
 from cifar.config import ComputeConfig, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
 from cifar.data import Dataset, load_dataset
+from experiments.run import main as run
+from experiments.tracking import session
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import import_mlflow
 
 CONFIG = RunConfig(
     model=Model1Config(filters=4, dense_units=16),
@@ -35,9 +39,10 @@ CONFIG = RunConfig(
 )
 """Six epochs with dropout."""
 
-FAULTS = ("trained", "told", "written", "half written", "fsync", "rename", "unlink")
-"""Where a training can be killed: when an epoch is trained and not kept yet; when the listener is told of it; before a
-file of a checkpoint is written, or in the midst of it; before one of these calls of the system."""
+FAULTS = ("trained", "told", "written", "half written", "recorded", "fsync", "rename", "unlink")
+"""Where a training can be killed: when an epoch is trained and not kept yet; when the listener, or the record, is told
+of it; before a file of a checkpoint is written, or in the midst of it; before an artifact is recorded; before one of
+these calls of the system."""
 
 LIMIT = 100
 """Seconds after which a training that hangs is ended."""
@@ -58,31 +63,57 @@ class Log:
         count("told")
 
 
+PRELOADED = ("mlflow.keras", "mlflow.store.tracking.sqlalchemy_store", "cifar.figures")
+"""What takes seconds to import: the forks need not do it again."""
+
+
 def main() -> None:
     """Answer every line."""
+    import_mlflow()
+    for name in PRELOADED:
+        import_module(name)
     dataset = load_dataset(CONFIG.data)
     for line in sys.stdin:
         job = json.loads(line)
         started = time.monotonic()
         child = os.fork()
         if child == 0:
-            live(dataset, Path(job["folder"]), *(job["fault"] or ("", 0)))
+            arm(*(job["fault"] or ("", 0)), job["signal"])
+            if job["argv"] is not None:
+                command(Path(job["folder"]), job["argv"])
+            live(dataset, Path(job["folder"]))
         if job["seconds"] is not None:
             time.sleep(job["seconds"])
             os.kill(child, signal.SIGKILL)  # nobody waited for it yet: the number is still its own
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        if code not in (0, -signal.SIGKILL):
-            sys.exit(f"the training ended with {code}")
-        print(json.dumps({"killed": code != 0, "seconds": time.monotonic() - started}), flush=True)
+        print(json.dumps({"code": code, "seconds": time.monotonic() - started}), flush=True)
 
 
-def live(dataset: Dataset, folder: Path, fault: str, number: int) -> NoReturn:
+def command(folder: Path, argv: list[str]) -> NoReturn:
+    """A command as a user types it in this folder."""
+    output = os.open(folder / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(folder)
+    sys.argv = ["run"]
+    code: Any = 1
+    try:
+        code = run(argv)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:
+        traceback.print_exc()
+    (folder / "faults.json").write_text(json.dumps(counts), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def live(dataset: Dataset, folder: Path) -> NoReturn:
     """Train, die where it is said, or leave the result."""
     signal.alarm(LIMIT)
     try:
         compute.prepare(CONFIG.compute)
-        arm(fault, number)
         log = Log()
         trained = training.train(CONFIG, dataset, log, Checkpoints(folder / "checkpoints"))
         result = {
@@ -106,15 +137,18 @@ def timeless(metrics: dict[str, float]) -> dict[str, float]:
 
 counts: Counter[str] = Counter()
 deadly: tuple[str, int] = ("", 0)
+blow: int = signal.SIGKILL
 
 
-def arm(fault: str, number: int) -> None:
-    """Count the faults, and make the n-th of this name the last."""
-    global deadly
+def arm(fault: str, number: int, signum: int) -> None:
+    """Count the faults, and have this signal come at the n-th of this name."""
+    global deadly, blow
     assert fault in ("", *FAULTS)
-    deadly = (fault, number)
+    deadly, blow = (fault, number), signum
     for name in ("fsync", "rename", "unlink"):
         setattr(os, name, counted(name, getattr(os, name)))
+    Recorder.log_epoch = counted("told", Recorder.log_epoch)  # type: ignore[method-assign]
+    session.keep = counted("recorded", session.keep)
     training.refuse_broken_weights = counted("trained", training.refuse_broken_weights)
     write_file = durable.write_file
 
@@ -144,9 +178,9 @@ def is_next(name: str) -> bool:
 
 
 def count(name: str) -> None:
-    """Die if it is time, as `kill -9` does it."""
+    """Die if it is time; `kill -9` leaves no time for anything."""
     if is_next(name):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), blow)
     counts[name] += 1
 
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,11 +119,25 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with pytest.raises(TrackingError) as caught:
         journal.append("begin")
-    assert str(caught.value) == (
-        f"{tmp_path}/journal.jsonl: the run's journal cannot be written (No space left on device). Free some space, "
-        "allow it to be written, or choose another folder (hydra.run.dir=...)"
+    assert re.fullmatch(
+        rf"{tmp_path}/journal\.jsonl: the run's journal cannot be written \(No space left on device\): \d\d bytes, "
+        r"[\d,]+ are free\. Free some space, allow it to be written, or choose another folder \(hydra\.run\.dir=\.\.\.\)",
+        str(caught.value),
     )
     journal.close()
+
+
+def test_a_clock_that_is_set_back_makes_no_entry_older_than_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time_ns", iter([5_000_000_000, 1_000_000_000, 6_000_000_000]).__next__)
+    journal = Journal(tmp_path)
+    assert [journal.append(kind).at for kind in "abc"] == [5000, 5000, 6000]
+    journal.close()
+    monkeypatch.setattr("time.time_ns", lambda: 2_000_000_000)
+    again = Journal(tmp_path)
+    assert (again.append("d").at, again.entry("e", at=1).at) == (6000, 1)
+    again.close()
 
 
 @pytest.mark.parametrize("folder", ["/sys/none", "/dev/full"])
