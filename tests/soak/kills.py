@@ -200,6 +200,13 @@ def survives(trainings: Trainings, project: Path, whole: Ended, **kill: Any) -> 
     return code == 0 and Ended.read(project).equals(whole)
 
 
+def never_killed(trainings: Trainings, project: Path) -> tuple[Ended, dict[str, int]]:
+    """What a run comes to that is left alone, and how often it passed each of the faults."""
+    if trainings.command(project, *ARGV) != 0:
+        raise RuntimeError((project / "output.txt").read_text())
+    return Ended.read(project), json.loads((project / "faults.json").read_text())
+
+
 def points(faults: dict[str, int], seconds: float, number: int, seed: int) -> Iterator[dict[str, Any]]:
     """So many random places to kill a run: in turn at some fault, inside the checkpoint write too, and at some time."""
     chance = random.Random(seed)
@@ -217,12 +224,8 @@ def rows() -> Iterator[Row]:
 def kills(trainings: Trainings, folder: Path, database: Path, number: int = POINTS, seed: int = 0) -> Row:
     """Kill so many runs at random points, each in a project of its own; counts those that came to another end."""
     began = time.perf_counter()
-    project = new_project(folder / "whole", database)
-    if trainings.command(project, *ARGV) != 0:
-        raise RuntimeError((project / "output.txt").read_text())
-    seconds, faults = time.perf_counter() - began, json.loads((project / "faults.json").read_text())
-    whole = Ended.read(project)
-    lost = 0
+    whole, faults = never_killed(trainings, new_project(folder / "whole", database))
+    seconds, lost = time.perf_counter() - began, 0
     for count, point in enumerate(points(faults, seconds, number, seed)):
         lost += not survives(trainings, new_project(folder / str(count), database), whole, **point)
     what = f"kill -9 at {number} random points of a run of {whole.epochs} epochs, then resume="

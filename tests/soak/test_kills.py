@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.soak.kills import Kill, Trainings, kill_and_go_on, kills
+from tests.soak import kills
+from tests.soak.kills import (
+    ARGV,
+    Ended,
+    Kill,
+    Trainings,
+    empty_database,
+    kill_and_go_on,
+    never_killed,
+    new_project,
+    points,
+    run_of,
+    survives,
+)
 
 FILES = 5
 """Of a checkpoint, with its manifest."""
@@ -59,8 +76,82 @@ def test_a_kill_costs_one_epoch_at_most_and_not_one_bit(
     assert done == Kill(f"{fault} {number}", killed=True, resumed=resumed, equal=True)
 
 
-def test_random_kills_are_rows_of_a_table(trainings: Trainings, tmp_path: Path) -> None:
-    rows = kills(trainings, tmp_path, points=2)
-    assert [row.equal for row in rows] == [True, True]
-    assert rows[0].killed
-    assert rows[1].at.endswith(" s")
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return empty_database(tmp_path_factory.mktemp("database") / "empty")
+
+
+@pytest.fixture(scope="module")
+def alone(
+    trainings: Trainings, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ended, dict[str, int]]:
+    """A command of six epochs that is left alone: what it comes to, and the faults that it passed."""
+    return never_killed(trainings, new_project(tmp_path_factory.mktemp("command") / "whole", database))
+
+
+@pytest.fixture(scope="module")
+def command(alone: tuple[Ended, dict[str, int]]) -> Ended:
+    assert (alone[0].epochs, [*alone[0].statuses.values()]) == (6, ["FINISHED"])
+    return alone[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [("half written", 2 * FILES + 2), ("recorded", -1)],
+    ids=["in the midst of a checkpoint", "when all but its log is recorded"],
+)
+def test_a_command_that_is_killed_and_resumed_ends_with_the_same_bits_and_no_metric_doubled(
+    trainings: Trainings,
+    alone: tuple[Ended, dict[str, int]],
+    database: Path,
+    tmp_path: Path,
+    fault: tuple[str, int],
+) -> None:
+    project = new_project(tmp_path / "killed", database)
+    name, number = fault
+    assert survives(trainings, project, alone[0], fault=(name, number if number > 0 else alone[1][name]))
+    assert (project / "output.txt").read_text().count("going on after epoch") == 1
+    with closing(sqlite3.connect(project / "mlflow.db")) as store:
+        assert store.execute("SELECT value FROM tags WHERE key = 'resumes'").fetchall() == [("1",)]
+        assert store.execute("SELECT count(*) FROM logged_models").fetchall() == [(1,)]
+
+
+def test_a_command_that_sigterm_stopped_says_how_to_go_on_and_does(
+    trainings: Trainings, command: Ended, database: Path, tmp_path: Path
+) -> None:
+    project = new_project(tmp_path / "stopped", database)
+    assert trainings.command(project, *ARGV, fault=("told", 3), signum=signal.SIGTERM) == 143
+    said, way = (project / "output.txt").read_text().splitlines()[-2:]
+    assert (said, way) == ("stopped by SIGTERM", f"to go on: python -m experiments.run resume={run_of(project)}")
+    assert trainings.command(project, way.rpartition(" ")[2]) == 0
+    assert Ended.read(project).equals(command)
+
+
+def test_points_are_faults_and_moments_by_turns_and_the_same_for_a_seed() -> None:
+    chosen = [*points({"fsync": 3, "rename": 1}, 2.0, 50, seed=0)]
+    assert chosen == [*points({"fsync": 3, "rename": 1}, 2.0, 50, seed=0)]
+    assert {point["fault"] for point in chosen[::2]} == {("fsync", 1), ("fsync", 2), ("fsync", 3), ("rename", 1)}
+    assert all(0 <= point["seconds"] <= 2 for point in chosen[1::2])
+
+
+def test_a_run_that_comes_to_another_end_is_lost(
+    trainings: Trainings, command: Ended, tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survived = iter([True, False, True])
+    monkeypatch.setattr(kills, "never_killed", lambda *arguments: (command, {"fsync": 3}))
+    monkeypatch.setattr(kills, "survives", lambda *arguments, **kill: next(survived))
+    row = kills.kills(trainings, tmp_path, database, number=3)
+    assert (row.what, row.tried, row.lost) == (
+        "kill -9 at 3 random points of a run of 6 epochs, then resume=", 3, 1
+    )  # fmt: skip
+
+
+def test_ends_that_differ_in_one_value_or_have_two_runs_are_not_equal(command: Ended) -> None:
+    (run_id,) = command.statuses
+    for other in (
+        replace(command, metrics=command.metrics + command.metrics[:1]),
+        replace(command, weights=("0", command.weights[1])),
+        replace(command, statuses={run_id: "RUNNING"}),
+        replace(command, statuses={run_id: "FINISHED", "other": "FINISHED"}),
+    ):
+        assert not other.equals(command)

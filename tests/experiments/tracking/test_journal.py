@@ -121,7 +121,8 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
         journal.append("begin")
     assert re.fullmatch(
         rf"{tmp_path}/journal\.jsonl: the run's journal cannot be written \(No space left on device\): \d\d bytes, "
-        r"[\d,]+ are free\. Free some space, allow it to be written, or choose another folder \(hydra\.run\.dir=\.\.\.\)",
+        r"[\d,]+ are free\. Free some space, allow it to be written, or choose another folder "
+        r"\(hydra\.run\.dir=\.\.\.\)",
         str(caught.value),
     )
     journal.close()
