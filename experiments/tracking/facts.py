@@ -20,6 +20,9 @@ SEAL_TAG = "journal.seq"
 RESUMES_TAG = "resumes"
 """The tag that counts how often a run was taken up again."""
 
+ERROR_TAG = "error"
+"""The tag that says why a run failed; empty once it goes on."""
+
 FOLDER_TAG = "folder"
 """The tag that says where a run's journal is, from the folder that its command was typed in."""
 

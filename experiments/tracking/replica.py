@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from experiments.tracking.dataset import as_input
-from experiments.tracking.facts import IDENTITY_TAG, RESUMES_TAG, Measurement, RunFacts
+from experiments.tracking.facts import ERROR_TAG, IDENTITY_TAG, RESUMES_TAG, Measurement, RunFacts
 from experiments.tracking.inventory import Inventory
 from experiments.tracking.lookup import DeletedRunError, find_run, get_run
 from experiments.tracking.model import bring_model
@@ -111,6 +111,8 @@ class Replica:
         elif facts.status is None and run.info.status != "RUNNING":
             with self._step(f"run {facts.name}: cannot be opened again"):
                 self.store.client.update_run(run.info.run_id, status="RUNNING")
+                if ERROR_TAG in run.data.tags and ERROR_TAG not in facts.tags:  # the journal's disk was full
+                    self.store.client.delete_tag(run.info.run_id, ERROR_TAG)
         self.run = run
         self._known[facts.identity] = run.info.run_id
         return Inventory(self.store.client, run, new=brought.created)

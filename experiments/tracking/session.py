@@ -15,7 +15,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
 from experiments.tracking.database import shown
-from experiments.tracking.facts import FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
+from experiments.tracking.facts import ERROR_TAG, FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
 from experiments.tracking.redaction import redact
@@ -47,9 +47,6 @@ LOCAL_OPENING_SECONDS = 120.0
 
 VAIN_SECONDS = 10.0
 """How long a run waits in all, in vain, for its database to take what happened; then it does not wait any more."""
-
-ERROR_TAG = "error"
-"""Why the run failed; of one that goes on it is put aside."""
 
 log = logging.getLogger(__name__)
 

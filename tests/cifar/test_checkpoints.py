@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from cifar.checkpoints import CheckpointError, Checkpoints, Found
 from cifar.config import SGD, Cosine, RunConfig, TrainingConfig
 from cifar.durable import MANIFEST, remove_folder
 from cifar.snapshots import Snapshot, decisive_settings, encode
+from tests.disks import files_at_most, unprivileged
 
 SETTINGS = decisive_settings(RunConfig())
 DIGEST = "d" * 64
@@ -231,30 +229,6 @@ def test_other_images_are_refused_with_both_digests(checkpoints: Checkpoints) ->
 
 
 # --- a disk that does not do as it is told ------------------------------------------------------------
-
-
-@contextmanager
-def files_at_most(size: int) -> Iterator[None]:
-    """Within, a file that grows beyond so many bytes is an error, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Within, permissions count, also for root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
