@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml  # type: ignore[import-untyped]
 
 from cifar.config import ConfigError
 from cifar.course import Course, reason_to_stop
 from cifar.snapshots import decisive_settings, difference
 from experiments.commandline import CommandLine, check, check_keys
 from experiments.folders import CONFIG_FILE, option
+from experiments.retyping import as_typed, read_configuration
 from experiments.schema import Settings, UsageError
-from experiments.tracking.config import DEFAULT_URI
 from experiments.tracking.facts import Measurement
 from experiments.tracking.finding import Found, find, is_folder
 from experiments.tracking.journal import JOURNAL_FILE
-from experiments.tracking.redaction import HIDDEN, redact
 from experiments.tracking.service import TrackingError
-from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
-from experiments.tracking.store import is_local
+from experiments.tracking.staging import CHECKPOINTS
 
 KEY = "resume"
 
-GROUPS = {"model": "model", "optimizer": "optimizer", "schedule": "schedule", "data": "data"}
-"""Nodes whose option has the name that their configuration holds."""
-
-FILLED_BY = {"training": "epochs"}
-"""The node that a group of another name fills."""
-
-LARGEST = 100_000
-"""Bytes of a configuration; ours have two thousand."""
-
 _FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.output_subdir")
-_TEXT = ("tracking.note", "tracking.run_name")  # where what was hidden does not matter
 
 
 @dataclass(frozen=True)
@@ -87,7 +71,7 @@ def prepare(named: str, argv: list[str]) -> Resumption | None:
     _refuse(typed, named)
     found = _found(named, typed.first)
     assert found.folder is not None
-    recorded = [*_overrides(_configuration(found.folder, named), typed.overrides, found)]
+    recorded = [*as_typed(_configuration(found.folder, named), typed.overrides, found)]
     flags = [item for item in argv if item not in typed.overrides]
     argv = [*flags, *recorded, *typed.overrides]
     before, now = check([*flags, *recorded]).first, check(argv).first
@@ -137,75 +121,10 @@ def _found(named: str, settings: Settings) -> Found:
 
 
 def _configuration(folder: Path, named: str) -> dict[str, Any]:
-    """What the run was last composed of.
-
-    Raises:
-        UsageError: there is nothing of it, or it is none.
-    """
-    paths = [path for path in (folder / CONFIG_FILE, folder / ARTIFACTS / "config.yaml") if path.is_file()]
-    if not paths:
-        raise UsageError(f"{KEY}={named}", f"{folder} has no configuration to go on with ({CONFIG_FILE})")
-    text = paths[0].read_text(encoding="utf-8")
     try:
-        if len(text) > LARGEST or any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise ValueError("more than a configuration")
-        tree = yaml.safe_load(text)
-        if not isinstance(tree, dict):
-            raise ValueError("no configuration")
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{KEY}={named}", f"{paths[0]}: cannot be read ({str(error).splitlines()[0]})") from None
-    return tree
-
-
-def _overrides(tree: dict[str, Any], typed: list[str], found: Found) -> Iterator[str]:
-    """A configuration as it would be typed; what `typed` chooses anew, a whole group, is left out."""
-    keys = [item.partition("=")[0].lstrip("+") for item in typed]
-    values = {f"{node}.{name}": value for node, inner in tree.items() for name, value in _leaves(inner)}
-    values |= {"seed": tree["seed"]} if "seed" in tree else {}
-    values |= _membership(found) | _store(values, found)
-    for node in GROUPS:
-        if GROUPS[node] not in keys and f"{node}.name" in values:
-            yield f"{node}={quoted(values[f'{node}.name'])}"
-    for key, value in values.items():
-        node = key.partition(".")[0]
-        if key.endswith(".name") or FILLED_BY.get(node, node) in keys or key in keys:
-            continue
-        if isinstance(value, str) and HIDDEN in value and key not in _TEXT:
-            raise ConfigError(key, value, "it typed again: what is secret in it was not kept")
-        yield f"{key}={quoted(value)}"
-
-
-def _leaves(node: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        yield from node.items()
-
-
-def _membership(found: Found) -> dict[str, Any]:
-    """What a multirun gave to one of its jobs; the job's own configuration does not know it."""
-    names = ("tracking.parent_run_id", "tracking.run_name")
-    params = found.facts.params if found.facts is not None else {}
-    return {name: params[name] for name in names if params.get(name, "null") != "null"}
-
-
-def _store(values: dict[str, Any], found: Found) -> dict[str, Any]:
-    """The server that the run was recorded to, if `$MLFLOW_TRACKING_URI` named it then."""
-    here = redact(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
-    if values.get("tracking.uri") is not None or not found.uri or is_local(found.uri) or found.uri == here:
-        return {}
-    return {"tracking.uri": found.uri}
-
-
-def quoted(value: Any) -> str:
-    """A value as Hydra reads it from a command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float) and math.isfinite(value):
-        return repr(value)
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", str(value))  # backslashes count only before a quote
-    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return f"'{escaped}'"
+        return read_configuration(folder)
+    except ValueError as error:
+        raise UsageError(f"{KEY}={named}", str(error)) from None
 
 
 def _done(found: Found, settings: Settings) -> str:

@@ -15,7 +15,8 @@ from experiments.attempt import attempt
 from experiments.commandline import CONF, CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.multirun import Membership, run_all
-from experiments.resuming import Resumption, prepare, quoted, take_out
+from experiments.resuming import Resumption, prepare, take_out
+from experiments.retyping import quoted
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
 

@@ -30,6 +30,7 @@ STOREYS = (
     ("experiments.results",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
     ("experiments.record", "experiments.display", "experiments.folders"),
+    ("experiments.retyping",),
     ("experiments.resuming",),
     ("experiments.execution",),
     ("experiments.attempt", "experiments.multirun"),

@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
-from hypothesis import strategies as st
 
-from experiments.resuming import quoted, take_out
+from experiments.resuming import take_out
 from experiments.schema import UsageError
 from experiments.sync import main as sync
 from experiments.tracking.journal import Journal
@@ -381,12 +378,6 @@ def test_the_configuration_can_be_looked_at_first(
     recorded["training"].pop("epochs")
     assert shown == recorded
     assert project.files == before
-
-
-@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30))
-def test_any_text_survives_the_command_line(text: str) -> None:
-    override = OverridesParser.create().parse_override(f"tracking.note={quoted(text)}")
-    assert override.value() == text
 
 
 def test_a_command_line_without_it_is_left_as_it_is() -> None:
