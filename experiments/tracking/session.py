@@ -15,6 +15,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
 from experiments.tracking.facts import REFERENCE, RESUMES_TAG, RunFacts
+from experiments.tracking.life import signs_of_life
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
 from experiments.tracking.redaction import redact
@@ -160,7 +161,7 @@ class Session:
         parent = above.removeprefix(REFERENCE) if above else None
         about = {"experiment": self._config.experiment, "uri": kept_address(self._uri), "parent": parent}
         if self._resume is None:
-            return new_run(self.folder, self.name, about, tags)
+            return new_run(self.folder, self.name, about, tags | signs_of_life())
         if known is not None:
             return resumed_run(self.folder, known, about, self._resume, ours=True)
         if self.store is None:
@@ -178,7 +179,7 @@ class Session:
             number = int(there.tags.get(RESUMES_TAG, 0)) + 1
             differs = {f"resume.{number}.{name}": params[name] for name in there.changed(params)}
             differs |= {f"resume.{number}.{name}": text for name, text in tags.items() if there.tags.get(name) != text}
-            self.record("tags", values={RESUMES_TAG: str(number)} | differs)
+            self.record("tags", values={RESUMES_TAG: str(number)} | differs | signs_of_life())
         there.params = params | there.params
 
     def _refuse_mistakes(self) -> None:
