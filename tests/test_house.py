@@ -31,8 +31,8 @@ STOREYS = (
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
     ("experiments.record", "experiments.display", "experiments.folders"),
     ("experiments.execution",),
-    ("experiments.attempt", "experiments.multirun"),
-    ("experiments.run", "experiments.sync"),
+    ("experiments.attempt", "experiments.multirun", "experiments.health"),
+    ("experiments.run", "experiments.sync", "experiments.doctor"),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -98,7 +98,9 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 
 
 def test_the_commands_start_without_the_heavy_libraries() -> None:
-    commands = [name for name in ("run", "sync", "sweep", "report", "compare") if f"experiments.{name}" in MODULES]
+    commands = [
+        name for name in ("run", "sync", "doctor", "sweep", "report", "compare") if f"experiments.{name}" in MODULES
+    ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy")
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"
     script = script.replace(str(heavy), str(set(heavy)))
