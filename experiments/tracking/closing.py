@@ -48,16 +48,19 @@ def close(store: Store, found: OpenRun) -> str:
     again = _looked_at_again(store, found)
     if again is None or again.verdict.alive is not False:
         return f"{found}: left alone, it ended or was taken up again in the meantime"
+    reason = f"{again.verdict.why}; closed by experiments.doctor"
     if found.journaled:
         Completion(store.uri).bring_all([item.source for item in found.journaled], lambda source: None)
         again = _looked_at_again(store, found)
         if again is None:
-            with one_line_errors(f"{found}: cannot be read"):
+            with one_line_errors(f"{found}: cannot be closed"):
                 ended = store.client.get_run(run_id).info
+                if ended.status == "KILLED":
+                    store.client.set_tag(run_id, REASON_TAG, reason)
             return f"{found}: {ended.status}, ended {shown_time(ended.end_time)}, by {found.journaled[-1].path}"
     end = last_sign(again.run)
     with one_line_errors(f"{found}: cannot be closed"):
-        store.client.set_tag(run_id, REASON_TAG, f"{again.verdict.why}; closed by experiments.doctor")
+        store.client.set_tag(run_id, REASON_TAG, reason)
         store.client.set_terminated(run_id, "KILLED", end)
     return f"{found}: KILLED, ended {shown_time(end)}, when it was last heard of"
 
@@ -72,7 +75,7 @@ def _judged(run: Any, journaled: list[Journaled]) -> OpenRun:
     for item in journaled:
         if item.is_written():
             return OpenRun(run, Verdict(True, f"a process writes {item.path}"), journaled)
-    verdict = judge(run.data.tags, run.info.start_time, now())
+    verdict = judge(run.data.tags, last_sign(run), now())
     if verdict.alive is None and journaled:
         verdict = Verdict(False, f"no process writes {journaled[-1].path}")
     return OpenRun(run, verdict, journaled)

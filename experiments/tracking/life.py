@@ -106,8 +106,8 @@ def last_heartbeat(tags: Mapping[str, str]) -> int | None:
         return None
 
 
-def judge(tags: Mapping[str, str], began: int, now: int) -> Verdict:
-    """Whether the process that a run's tags name lives; `began` and `now` in milliseconds since 1970.
+def judge(tags: Mapping[str, str], heard: int, now: int) -> Verdict:
+    """Whether the process that a run's tags name lives; `heard`: when it was last heard of, in milliseconds since 1970.
 
     A process of this machine is looked for. Of others there is only the heartbeat; so it is with one of this
     machine before its last start, since another machine may have the same name.
@@ -115,16 +115,15 @@ def judge(tags: Mapping[str, str], began: int, now: int) -> Verdict:
     process = Process.of(tags)
     if process is None:
         return Verdict(None, "nothing tells which process it belongs to: an older version or another tool recorded it")
-    beat = last_heartbeat(tags) or began
     if process.can_be_seen_from(Process.own()):
         if process.is_there():
             return Verdict(True, f"process {process.pid} goes on")
-        return Verdict(False, f"process {process.pid} of this machine is gone, last heard of {shown_time(beat)}")
-    if now - beat > SILENT_SECONDS * 1000:
+        return Verdict(False, f"process {process.pid} of this machine is gone, last heard of {shown_time(heard)}")
+    if now - heard > SILENT_SECONDS * 1000:
         return Verdict(
-            False, f"nothing was heard from process {process.pid} of {process.host} since {shown_time(beat)}"
+            False, f"nothing was heard from process {process.pid} of {process.host} since {shown_time(heard)}"
         )
-    return Verdict(True, f"process {process.pid} of {process.host} was heard of {max(0, now - beat) // 1000} s ago")
+    return Verdict(True, f"process {process.pid} of {process.host} was heard of {max(0, now - heard) // 1000} s ago")
 
 
 def shown_time(milliseconds: int) -> str:
