@@ -22,11 +22,11 @@ from tests.mlflow_server import Server
 NewRecorder = Callable[..., Recorder]
 
 
-def broken(uri: str, *, journaled: bool = True) -> list[str]:
-    """What is wrong with the files of the only run that finished."""
+def broken(uri: str, name: str = "one", *, journaled: bool = True) -> list[str]:
+    """What is wrong with the files of the only run of this name."""
     census: Census | None = take(uri)
     assert census is not None
-    (run,) = [run for run in census.runs if run.info.status == "FINISHED"]
+    (run,) = [run for run in census.runs if run.info.run_name == name and run.info.status == "FINISHED"]
     journals = Journals.below([Path("outputs")] if journaled else [])
     return broken_files(census, run, journals.of(run))
 
@@ -106,10 +106,10 @@ def test_a_network_that_is_missing_cut_or_another_is_told(modelled: Path, store:
 
 def test_files_on_a_server_are_those_that_it_lists(server: Server, new_recorder: NewRecorder, project: Path) -> None:
     config = TrackingConfig(uri=server.uri, experiment="wholeness")
-    with new_recorder(config, run_name="one") as recorder:
+    with new_recorder(config, run_name="on a server") as recorder:
         recorder.log_text("x" * 2000, "a/b.txt")
         recorder.log_text("y", "a/c.txt")
-    assert broken(server.uri) == []
+    assert broken(server.uri, "on a server") == []
     store = open_store(config)
     logged = store.client.create_logged_model(store.experiment_id, "net", recorder.run_id)
     (project / "net").mkdir()
@@ -117,6 +117,6 @@ def test_files_on_a_server_are_those_that_it_lists(server: Server, new_recorder:
     store.client.log_model_artifacts(logged.model_id, str(project / "net"))
     store.client.finalize_logged_model(logged.model_id, "READY")
     store.client.log_outputs(recorder.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    assert broken(server.uri) == []
+    assert broken(server.uri, "on a server") == []
     Path("outputs/1/artifacts/a/b.txt").write_text("x" * 3000)
-    assert broken(server.uri) == ["a/b.txt is cut: 2,000 of 3,000 bytes"]
+    assert broken(server.uri, "on a server") == ["a/b.txt is cut: 2,000 of 3,000 bytes"]
