@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ from rich.text import Text
 from cifar.cache import cache_root
 from cifar.config import ConfigError
 from experiments.health import cost, environment, leftovers, machine
-from experiments.health.findings import Finding, Level, Tell, note, plural, problem
+from experiments.health.findings import Finding, Level, Tell, plural, problem
 from experiments.health.records import Records
 from experiments.schema import UsageError
 from experiments.tracking.config import DEFAULT_URI, check_uri
@@ -65,6 +65,7 @@ class Report:
     fix: bool
     problems: int = 0
     warnings: int = 0
+    mended: int = 0
     mendable: int = 0
 
     def section(self, title: str, check: Check) -> None:
@@ -75,15 +76,17 @@ class Report:
                 findings.append(self._mended(finding) if self.fix else finding)
         self.problems += sum(finding.level is Level.PROBLEM for finding in findings)
         self.warnings += sum(finding.level is Level.WARNING for finding in findings)
+        self.mended += sum(finding.level is Level.MENDED for finding in findings)
         self.mendable += sum(finding.mend is not None for finding in findings)
         self._show(title, findings)
 
     def summary(self) -> str:
         """All of it in one line."""
+        mended = f"{self.mended:,} mended" if self.mended else ""
         if not self.problems and not self.warnings:
-            return "all is well"
-        text = f"{plural(self.problems, 'problem')}, {plural(self.warnings, 'warning')}"
-        return text + (f"; --fix mends {self.mendable} of them" if self.mendable and not self.fix else "")
+            return f"all is well{f', {mended}' if mended else ''}"
+        parts = [plural(self.problems, "problem"), *([mended] if mended else []), plural(self.warnings, "warning")]
+        return ", ".join(parts) + (f"; --fix mends {self.mendable} of them" if self.mendable else "")
 
     def _mended(self, finding: Finding) -> Finding:
         if finding.mend is None:
@@ -91,7 +94,7 @@ class Report:
         try:
             return Finding(Level.MENDED, finding.mend())
         except (TrackingError, OSError) as error:
-            return problem(f"{finding.text}; it could not be mended: {redact(str(error))}", finding.advice)
+            return replace(finding, mend=None, text=f"{finding.text}; it could not be mended: {redact(str(error))}")
 
     def _show(self, title: str, findings: Sequence[Finding]) -> None:
         if not findings:  # there is no store to look into
@@ -164,7 +167,7 @@ def _shortened(findings: Sequence[Finding]) -> Iterator[Finding]:
         found = [finding for finding in findings if finding.level is level]
         yield from found[:MOST_LINES]
         if len(found) > MOST_LINES:
-            yield note(f"and {len(found) - MOST_LINES:,} more like the last")
+            yield Finding(level, f"and {len(found) - MOST_LINES:,} more like these")
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

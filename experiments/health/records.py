@@ -15,8 +15,11 @@ from experiments.tracking import census
 from experiments.tracking.census import Census, Journaled, Journals
 from experiments.tracking.closing import OpenRun, close, open_runs
 from experiments.tracking.completion import Completion
+from experiments.tracking.lookup import identity_of
+from experiments.tracking.model import NAME
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, import_mlflow
+from experiments.tracking.staging import ARTIFACTS
 from experiments.tracking.store import database_path, is_local, kept_address
 from experiments.tracking.wholeness import broken_files
 
@@ -80,15 +83,15 @@ class Records:
         """Whether finished runs have their artifacts and networks."""
         if self.census is None or self.journals is None:
             return
-        finished = [run for run in self.census.runs if run.info.status == "FINISHED"]
         behind = {item.source.identity for item in self.census.incomplete(self.journals, kept_address(self.uri))}
+        finished = [run for run in self.census.runs if run.info.status == "FINISHED" and identity_of(run) not in behind]
         ends, looked, broken = time.monotonic() + LOOK_SECONDS, 0, 0
         for run in finished:
             if time.monotonic() > ends:
                 break
             looked += 1
             tell(f"run {looked:,} of {len(finished):,}")
-            journaled = [item for item in self.journals.of(run) if item.source.identity not in behind]
+            journaled = self.journals.of(run)
             try:
                 lines = broken_files(self.census, run, journaled)
             except TrackingError as error:
@@ -103,7 +106,7 @@ class Records:
             yield note(
                 f"only the {looked:,} newest of {len(finished):,} finished runs were looked at, for lack of time"
             )
-        if not broken:
+        if looked and not broken:
             yield ok(f"the files of {plural(looked, 'finished run')} are there")
 
     def written(self, tell: Tell) -> Iterator[Finding]:
@@ -170,4 +173,7 @@ def _incomplete(found: Census, journaled: list[Journaled]) -> Iterator[Finding]:
 
 
 def _copies(journaled: Sequence[Journaled]) -> str:
-    return f" (its folder is {some([str(item.path.parent) for item in journaled])})" if journaled else ""
+    """Where a run's own copies of its files are, if they were not deleted."""
+    places = [item.path.with_name(name) for item in journaled for name in (ARTIFACTS, NAME)]
+    kept = [str(place) for place in places if place.is_dir()]
+    return f", such as {some(kept)}" if kept else ""

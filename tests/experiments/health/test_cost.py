@@ -17,9 +17,7 @@ def test_the_cost_of_a_run_is_that_of_its_epochs_and_what_is_around_them() -> No
     run = RunConfig()
     speed = Speed(training=4500.0, validation=5000.0)
     assert speed.epoch(run) == pytest.approx(10 + 1)
-    assert told("model1", run, speed) == (
-        "model1: 4,500 images/s; an epoch 11 s, a run 2 min 58 s, a sweep 1 h 29 min"
-    )
+    assert told("model1", run, speed) == ("model1: 4,500 images/s; an epoch 11 s, a run 2 min 58 s, a sweep 1 h 29 min")
 
 
 def test_a_network_is_timed_by_training_it(tensorflow_on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> None:

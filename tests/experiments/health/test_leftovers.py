@@ -112,9 +112,7 @@ def test_what_a_run_at_work_is_writing_is_left_alone(store: object, new_recorder
 @pytest.mark.parametrize(
     ("name", "lock"), [("mlflow.db.new-journal", "mlflow.db.lock"), ("cache/fetch-ab12/archive", "cache/lock")]
 )
-def test_what_is_written_under_a_lock_is_removed_only_when_nobody_holds_it(
-    project: Path, name: str, lock: str
-) -> None:
+def test_what_is_written_under_a_lock_is_removed_only_when_nobody_holds_it(project: Path, name: str, lock: str) -> None:
     write(name, age=False)
     with FileLock(lock):
         (found,) = look()
