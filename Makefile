@@ -1,5 +1,6 @@
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
+# make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,7 +10,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: run test check ui bench lock clean help
+.PHONY: run test check ui doctor bench lock clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -28,6 +29,9 @@ check: $(READY)
 ui: $(READY)
 	@echo "Open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning"
 	@$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
+
+doctor: $(READY)
+	@$(BIN)/python -m experiments.doctor $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.train $(ARGS)

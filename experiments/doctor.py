@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -113,7 +114,7 @@ class Report:
                 else:
                     rows.add_row(Text(word, STYLES[finding.level]), Text(line))
         if not plain:
-            self.console.print(rows)
+            self.console.print(Padding.indent(rows, 2))
 
 
 def main(argv: list[str]) -> int:

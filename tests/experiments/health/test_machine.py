@@ -73,7 +73,7 @@ def test_other_makers_and_other_devices_are_no_nvidia_gpu(nvidia: Path, file: st
 
 
 @pytest.mark.parametrize(
-    ("room", "level"), [(440_000_000, Level.PROBLEM), (4_000_000_000, Level.WARNING), (5_000_000_000, Level.OK)]
+    ("room", "level"), [(260_000_000, Level.PROBLEM), (2_600_000_000, Level.WARNING), (2_800_000_000, Level.OK)]
 )
 def test_a_disk_without_room_for_a_run_is_a_problem(
     tmp_path: Path, free: SimpleNamespace, room: int, level: Level

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow.entities import Metric, RunTag
 
-from experiments.tracking import life
+from experiments.tracking import closing, life
 from experiments.tracking.census import Journals, take
 from experiments.tracking.closing import OpenRun, close, open_runs
 from experiments.tracking.facts import SEAL_TAG
@@ -135,3 +135,18 @@ def test_an_older_journal_of_a_run_that_was_taken_up_again_does_not_end_it(
         close(store, run)
         assert store.client.get_run(resumed.run_id).info.status == "RUNNING"
         Path("elsewhere").rename("outputs/2")
+
+
+def test_a_run_that_was_closed_and_was_alive_after_all_gets_its_true_end(
+    store: Store, new_recorder: NewRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_recorder(run_name="asleep") as recorder:
+        recorder.log_epoch(1, {"loss": 1.5})
+        store.client.set_tag(recorder.run_id, "process.host", "another")
+        Path("outputs").rename("on-another-machine")
+        monkeypatch.setattr(closing, "now", lambda: now() + 301_000)
+        close(store, found(store)["asleep"])
+        assert store.client.get_run(recorder.run_id).info.status == "KILLED"
+        recorder.log_epoch(2, {"loss": 1.25})
+    assert store.client.get_run(recorder.run_id).info.status == "FINISHED"
+    assert history(store, recorder.run_id) == [(1, 1.5), (2, 1.25)]
