@@ -94,7 +94,7 @@ class Report:
             return finding
         try:
             return Finding(Level.MENDED, finding.mend())
-        except (TrackingError, OSError) as error:
+        except (TrackingError, ConfigError, OSError) as error:
             return replace(finding, mend=None, text=f"{finding.text}; it could not be mended: {redact(str(error))}")
 
     def _show(self, title: str, findings: Sequence[Finding]) -> None:

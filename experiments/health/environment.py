@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from cifar.cache import prove
 from cifar.proof import CIFAR10, DataError, Proof
-from experiments.health.findings import Finding, note, ok, plural, problem
+from experiments.health.findings import Finding, note, ok, plural, problem, warning
 from experiments.tracking.provenance import PROJECT
 
 INSTALL = "make run sets up .venv with the right ones; in an environment of your own: pip install -e ."
@@ -36,7 +36,7 @@ def data(folder: Path, proof: Proof = CIFAR10) -> Iterator[Finding]:
     try:
         there = prove(folder, proof)
     except DataError as error:
-        yield problem(f"the data are damaged: {error}", "Nothing to do: the next run fetches them again")
+        yield warning(f"the data are damaged: {error}", "Nothing to do: the next run fetches them again")
         return
     if there:
         yield ok(f"CIFAR-10 is in {folder}, every byte proven")

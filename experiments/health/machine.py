@@ -25,6 +25,7 @@ RUN_MEMORY = 1_800_000_000
 ENOUGH_RUNS = 10
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 _DEVICES = Path("/sys/bus/pci/devices")
+_NODES = Path("/dev")
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
@@ -41,6 +42,8 @@ def gpu(found: str | None, backend: str) -> Iterator[Finding]:
         yield note(f"no NVIDIA GPU in this machine; {backend} uses the processor")
     elif os.environ.get("CUDA_VISIBLE_DEVICES", "x").strip() in ("", "-1"):
         yield note("there is an NVIDIA GPU, which CUDA_VISIBLE_DEVICES hides; unset it to use the GPU")
+    elif _DRIVER.is_dir() and not any(_NODES.glob("nvidia[0-9]*")):
+        yield warning("there is an NVIDIA GPU that this container was not given", "docker run --gpus all, for example")
     elif not _DRIVER.is_dir():
         yield problem("there is an NVIDIA GPU without its driver", "Install the driver; nvidia-smi shows when it works")
     else:

@@ -25,6 +25,7 @@ def nvidia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (device / "class").write_text("0x030200\n")
     monkeypatch.setattr(machine, "_DEVICES", tmp_path / "devices")
     monkeypatch.setattr(machine, "_DRIVER", tmp_path / "gpus")
+    monkeypatch.setattr(machine, "_NODES", tmp_path / "dev")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path / "gpus"
 
@@ -52,6 +53,10 @@ def test_a_gpu_that_the_backend_does_not_find_is_a_problem_with_what_to_install(
     nvidia: Path, backend: str, extra: str
 ) -> None:
     (nvidia / "0000:01:00.0").mkdir(parents=True)
+    (found,) = gpu(None, backend)
+    assert (found.level, found.text) == (Level.WARNING, "there is an NVIDIA GPU that this container was not given")
+    (nvidia.parent / "dev").mkdir()
+    (nvidia.parent / "dev" / "nvidia0").touch()
     (found,) = gpu(None, backend)
     assert found.level is Level.PROBLEM
     assert found.advice == f"pip install {extra}, then look at nvidia-smi"
