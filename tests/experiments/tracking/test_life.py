@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from experiments.tracking import life
+from experiments.tracking import courier, life, replica
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.journal import JOURNAL_FILE
 from experiments.tracking.life import HEARTBEAT_TAG, Process, judge, last_heartbeat, signs_of_life
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store
@@ -94,6 +96,21 @@ def test_where_there_is_no_proc_the_library_that_knows_the_system_is_asked(
     child.kill()
     child.wait()
     assert judge(tags, heard=NOW, now=NOW).alive is False
+
+
+def test_a_store_hears_of_a_run_while_it_goes_on_and_its_journal_does_not_grow(
+    store: Store, new_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(replica, "heartbeat", lambda: "2100-01-01T00:00:00Z")
+    with new_recorder(run_name="one") as recorder:
+        lines = (recorder._session.folder / JOURNAL_FILE).read_text()
+        ends = time.monotonic() + 10
+        while store.client.get_run(recorder.run_id).data.tags[HEARTBEAT_TAG] != "2100-01-01T00:00:00Z":
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert (recorder._session.folder / JOURNAL_FILE).read_text() == lines
+    assert "2100" not in lines
 
 
 def test_a_run_has_the_tags_of_its_process_and_a_later_one_makes_it_its_own(
