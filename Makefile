@@ -1,5 +1,7 @@
+# make setup  only make the environment, .venv
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
+# make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
 # make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 PYTHON ?= python3
 VENV   := .venv
@@ -10,10 +12,12 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: run test check ui doctor bench lock clean help
+.PHONY: setup run test check ui doctor soak bench lock clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^PYTHON/q; s/^# //p' Makefile
+
+setup: $(READY)
 
 run: $(READY)
 	@$(BIN)/python -m experiments.run $(ARGS)
@@ -27,8 +31,10 @@ check: $(READY)
 	@$(BIN)/mypy
 
 ui: $(READY)
-	@echo "Open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning"
-	@$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
+	@$(BIN)/python -m experiments.ui $(ARGS)
+
+soak: $(READY)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 doctor: $(READY)
 	@$(BIN)/python -m experiments.doctor $(ARGS)

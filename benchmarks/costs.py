@@ -37,7 +37,8 @@ def _record(folder: str, epochs: int) -> list[float]:
     os.chdir(folder)
     taken = []
     metrics = dict.fromkeys(METRICS, 0.5)
-    with open_recorder(TrackingConfig(uri=f"sqlite:///{DATABASE}")) as recorder, SystemSampler() as sampler:
+    config = TrackingConfig(uri=f"sqlite:///{DATABASE}")
+    with open_recorder(config, Path("outputs")) as recorder, SystemSampler() as sampler:
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
             samples = [sample for _ in range(SAMPLES_PER_EPOCH) for sample in sampler.drain()]

@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cifar.config import RunConfig
+from experiments.tracking.redaction import redact
 
 log = logging.getLogger("experiments")
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line, and write it to the run's log."""
+    """Print a line without secrets, and write it to the run's log."""
+    text = redact(text)
     console.print(text, highlight=False, markup=False)
     log.info(text)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from experiments.commandline import CommandLine
+from experiments.tracking.redaction import redact
 
 
 def new_folder(parent: str) -> Path:
@@ -32,3 +33,16 @@ def hydra_arguments(argv: list[str], typed: CommandLine, extra: str) -> list[str
     flags = [item for item in argv if item not in typed.overrides]
     given = extra.partition("=")[0]
     return [*flags, *typed.overrides, *([] if option(typed.overrides, given) else [extra])]
+
+
+def redact_files(folder: Path) -> None:
+    """Take secrets out of the YAML files of a folder: Hydra writes down what was typed, which may hold a password.
+
+    Jobs of a multirun may do so at the same time, and a reader sees one version or the other.
+    """
+    for file in folder.glob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        if (shown := redact(text)) != text:
+            unfinished = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+            unfinished.write_text(shown, encoding="utf-8")
+            unfinished.replace(file)

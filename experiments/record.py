@@ -43,7 +43,7 @@ def record_beginning(recorder: Recorder, dataset: Dataset, name: str, resolved_c
     recorder.log_text(redact(resolved_config), "config.yaml")
     recorder.log_text(packages(), "environment/packages.txt")
     if diff := uncommitted_diff():
-        recorder.log_text(diff, "environment/uncommitted.diff")
+        recorder.log_text(redact(diff), "environment/uncommitted.diff")
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     for context, split in splits.items():
         if split is not None:

@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from cifar.config import ConfigError
 from experiments.attempt import attempt
 from experiments.commandline import CONF, check
-from experiments.folders import hydra_arguments, new_folder, option
+from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.multirun import Membership, run_all
+from experiments.tracking.redaction import redact
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -23,6 +24,7 @@ def job(cfg: DictConfig) -> None:
     here = HydraConfig.get()
     membership = None
     if here.mode == RunMode.MULTIRUN:
+        redact_files(Path(here.sweep.dir))
         membership = Membership.read(Path(here.sweep.dir), number=here.job.num + 1, overrides=here.overrides.task)
     code = attempt(cfg, OmegaConf.to_yaml(cfg), Path(here.runtime.output_dir), membership)
     if membership is None:
@@ -34,7 +36,7 @@ def main(argv: list[str]) -> int:
     try:
         typed = check(argv)
     except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
     if typed.passthrough:
         _launch(argv)

@@ -1,8 +1,9 @@
-"""What several tests share: tiny data, and a process set up for TensorFlow on the CPU."""
+"""What several tests share: tiny data, a process set up for TensorFlow on the CPU, PostgreSQL, a server with users."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from cifar import compute
 from cifar.config import ComputeConfig, DataConfig
 from cifar.data import Dataset, Split
+from tests.services import postgres
+from tests.services.server import Server, running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +46,22 @@ def tiny_dataset() -> Dataset:
 def tiny_data_config() -> DataConfig:
     """The configuration that goes with `tiny_dataset`."""
     return DataConfig(name="sample", train_size=70, validation_size=20)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL server of our own; where it is not installed, the tests that need it say what they leave out."""
+    if postgres.programs() is None:
+        pytest.skip(f"LEFT OUT, PostgreSQL is not tested: {postgres.MISSING}")
+    with postgres.cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def team_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """`python -m experiments.ui --auth`, started once: on PostgreSQL, or on SQLite where that is not installed."""
+    store = "sqlite:///mlflow.db"
+    if postgres.programs() is not None:
+        store = request.getfixturevalue("cluster").new_database()
+    with running(tmp_path_factory.mktemp("server"), "--auth", store=store) as server:
+        yield server

@@ -34,6 +34,24 @@ CANARY = "canary-1f9d27"
 NOTE = f"tracking.note='data from https://me:{CANARY}@example.org/'"
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN")
 
+# Python runs a module of this name when it starts: every process of the command writes down whom it talks to.
+WATCH = """
+import os, sys
+
+def watch(event, details):
+    if event not in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        return
+    address = details[0] if event == "socket.getaddrinfo" else details[1]
+    host = address[0] if isinstance(address, tuple) else address
+    with open(os.environ["TALKED_TO"], "a") as file:
+        print(event, host, file=file)
+
+sys.addaudithook(watch)
+watch("socket.getaddrinfo", ["localhost: the watch has begun"])
+"""
+OURSELVES = ("127.", "::1", "localhost", "None", "/")
+"""How the addresses of this machine begin; a path is a socket of its own."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -41,6 +59,7 @@ class Trained:
 
     folder: Path
     output: str
+    talked_to: list[str]
     client: mlflow.MlflowClient
     run: Any
 
@@ -54,15 +73,18 @@ class Trained:
         return Path(self.client.download_artifacts(self.run_id, name)).read_bytes()
 
 
-def start(folder: Path) -> str:
+def start(folder: Path, watch: Path) -> str:
     """The command, with a home of its own but the user's ordinary cache of data; returns what it printed."""
+    (watch / "sitecustomize.py").write_text(WATCH)
+    (watch / "talked_to").touch()
     unset = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID", "KERAS_BACKEND")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment |= dict.fromkeys(SECRETS, CANARY)
     environment |= {
         "HOME": str(folder / "home"),
         "XDG_CACHE_HOME": str(cache_root(None).parent),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{watch}{os.pathsep}{ROOT}",
+        "TALKED_TO": str(watch / "talked_to"),
     }
     done = subprocess.run(
         [sys.executable, "-m", "experiments.run", "training.epochs=1", "compute=cpu", NOTE],
@@ -72,26 +94,27 @@ def start(folder: Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        umask=0,  # what has to be private must not need the user's help
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+def trained(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, tensorflow_on_cpu: None) -> Iterator[Trained]:
     old, new = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("moved") / "elsewhere"
+    watch = tmp_path_factory.mktemp("watch")
     (old / "home").mkdir()
-    output = start(old)
+    output = start(old, watch)
+    talked_to = (watch / "talked_to").read_text().splitlines()
     old.rename(new)
-    before = mlflow.get_tracking_uri()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(new)
-        mlflow.set_tracking_uri("sqlite:///mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{new}/mlflow.db")
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name("cifar10")
         (run,) = client.search_runs([experiment.experiment_id])
-        yield Trained(new, output, client, run)
-        mlflow.set_tracking_uri(before)
+        yield Trained(new, output, talked_to, client, run)
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +283,18 @@ def test_no_secret_is_in_any_file_or_output(trained: Trained) -> None:
     assert [file for file in files if any(secret in file.read_bytes() for secret in hidden)] == []
     assert CANARY not in trained.output
     assert "data from https://***@example.org/" in trained.run.data.tags["mlflow.note.content"]
+
+
+def test_nothing_left_the_machine(trained: Trained) -> None:
+    hosts = {line.split(" ", 1)[1] for line in trained.talked_to}
+    assert "localhost: the watch has begun" in hosts
+    assert {host for host in hosts if not host.startswith(OURSELVES)} == set()
+
+
+def test_the_database_is_for_its_owner_only(trained: Trained) -> None:
+    database = list(trained.folder.glob("mlflow.db*"))
+    assert {"mlflow.db", "mlflow.db.lock"} <= {path.name for path in database}
+    assert [path for path in database if path.stat().st_mode & 0o077] == []
 
 
 def test_the_data_stay_in_the_users_cache(trained: Trained) -> None:

@@ -21,7 +21,7 @@ STOREYS = (
     ("cifar.proof", "cifar.notices"),
     ("cifar.pickles", "cifar.npz", "cifar.downloads", "cifar.cache", "cifar.compute"),
     ("cifar.archives",),
-    ("cifar.sources", "cifar.sample"),
+    ("cifar.sources", "cifar.sample", "cifar.model_files"),
     ("cifar.data",),
     ("cifar.models", "cifar.optimizers", "cifar.evaluation", "cifar.course", "cifar.snapshots"),
     ("cifar.engines", "cifar.checkpoints"),
@@ -32,7 +32,7 @@ STOREYS = (
     ("experiments.record", "experiments.display", "experiments.folders"),
     ("experiments.execution",),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
-    ("experiments.run", "experiments.sync", "experiments.doctor"),
+    ("experiments.run", "experiments.sync", "experiments.ui", "experiments.doctor"),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -99,7 +99,9 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
-        name for name in ("run", "sync", "doctor", "sweep", "report", "compare") if f"experiments.{name}" in MODULES
+        name
+        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare")
+        if f"experiments.{name}" in MODULES
     ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy")
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"

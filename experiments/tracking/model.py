@@ -21,20 +21,28 @@ if TYPE_CHECKING:
 NAME = "model"
 """The name of every run's network: `mlflow.keras.load_model("runs:/<run id>/model")`."""
 
+MODEL_FILE = "data/model.keras"
+"""Where MLflow puts the network in the folder of a model."""
+
+HASH_TAG = "model.sha256"
+"""The tag of a run that holds the SHA-256 of its network's file, in hexadecimal."""
+
 MODEL_TAG = "journal.model"
 
 
-def save_model(folder: Path, model: Any, example_images: np.ndarray) -> None:
+def save_model(folder: Path, model: Any, example_images: np.ndarray) -> str:
     """Writes a Keras model that takes uint8 images of 0-255 and gives a probability for each class.
 
     `example_images`, a few of them, are kept with the model and are what MLflow shows as a request. `folder` is
-    there afterwards as a whole, or not at all.
+    there afterwards as a whole, or not at all. Returns the SHA-256 of the network's file.
 
     It is served by `mlflow models serve -m runs:/<run id>/model --env-manager local`, which answers a POST of
     `{"inputs": [image, ...]}` to `/invocations`. A model trained on JAX needs KERAS_BACKEND=jax there, unless
     TensorFlow is installed.
     """
     import mlflow.keras
+
+    from cifar.archives import file_sha256
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished, warnings.catch_warnings():
@@ -53,6 +61,7 @@ def save_model(folder: Path, model: Any, example_images: np.ndarray) -> None:
             sync_to_disk(file)
         shutil.rmtree(folder, ignore_errors=True)
         path.rename(folder)
+    return file_sha256(folder / MODEL_FILE)
 
 
 def requirements() -> list[str]:

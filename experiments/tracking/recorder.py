@@ -13,7 +13,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.dataset import describe
 from experiments.tracking.facts import Measurement
 from experiments.tracking.journal import now
-from experiments.tracking.model import NAME, save_model
+from experiments.tracking.model import HASH_TAG, NAME, save_model
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, first_line, one_line_errors
 from experiments.tracking.session import Session
@@ -194,7 +194,8 @@ class Recorder:
         if self._session.recorded.model:
             return
         with one_line_errors(f"run {self.run_name}: the model is not recorded"):
-            save_model(self._session.folder / NAME, model, example_images)
+            sha256 = save_model(self._session.folder / NAME, model, example_images)
+        self.set_tags({HASH_TAG: sha256})
         self._session.record("model", folder=NAME, name=NAME)
 
     def end_children(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import ssl
 import sys
@@ -15,6 +16,10 @@ from experiments.tracking.redaction import redact
 
 _OUTAGE_CODES = ("TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
 _OUTAGE_STATUSES = (408, 429, 500, 502, 503, 504)
+_UNAUTHENTICATED = (
+    "it asks for a name and a password, and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+    "~/.mlflow/credentials, do not hold them"
+)
 
 
 class TrackingError(RuntimeError):
@@ -69,6 +74,8 @@ def is_outage(error: BaseException) -> bool:
 
 def first_line(error: BaseException, longest: int = 500) -> str:
     """The first line of an error's message, without secrets, cut at `longest` characters."""
+    if getattr(error, "error_code", None) == "UNAUTHENTICATED":
+        return _UNAUTHENTICATED
     lines = redact(str(error)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
     return line if len(line) <= longest else line[: longest - 1] + "…"
@@ -92,7 +99,15 @@ def _is_outage(error: BaseException) -> bool:
         return not isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
     if isinstance(error, sqlite3.OperationalError):
         return True
+    if _is_of_postgres(error):
+        return not re.search("authentication failed|does not exist|no pg_hba.conf entry", str(error))
     return getattr(error, "error_code", None) in _OUTAGE_CODES
+
+
+def _is_of_postgres(error: BaseException) -> bool:
+    """Whether PostgreSQL's driver lost its server, or never had it; only those who use it have it installed."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.tracking import database
+from experiments.tracking import database, postgres
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError, import_mlflow, one_line_errors
@@ -17,6 +17,9 @@ from experiments.tracking.service import TrackingError, UnreachableError, import
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlruns"
 """MLflow's own name for the folder of artifacts, beside the database."""
+
+SERVED = "mlflow-artifacts:/"
+"""As an experiment's place of artifacts: its clients send them to the server, which keeps them where it likes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def open_store(config: TrackingConfig) -> Store:
     uri = address(config)
     if not is_local(uri):
         with one_line_errors(f"{redact(uri)}: cannot be reached"):
-            return _open_server(uri, config.experiment)
+            return _open_postgres(uri, config.experiment) if is_postgres(uri) else _open_server(uri, config.experiment)
     try:
         with one_line_errors(f"{redact(uri)}: cannot be opened"):
             return _open_database(database_path(uri), config.experiment)
@@ -53,6 +56,26 @@ def open_store(config: TrackingConfig) -> Store:
         if "locked" in str(error):
             raise
         raise TrackingError(str(error)) from None  # a disk or a folder that does not take it: the user's to mend
+
+
+def open_to_serve(uri: str, experiment: str) -> str:
+    """Makes a database ready for a server with clients on other machines; returns the MLflow experiment's id.
+
+    The tables and the experiment are made if they are not there yet.
+
+    Raises:
+        TrackingError: the database cannot be used.
+    """
+    import_mlflow()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    lock = database.locked(database_path(uri)) if is_local(uri) else postgres.locked(uri)
+    with one_line_errors(f"{redact(uri)}: cannot be opened"), lock:
+        if is_local(uri):
+            database.prepare(database_path(uri))
+        store = SqlAlchemyStore(uri, SERVED)
+        found = _find_experiment(store, experiment)
+        return str(found.experiment_id if found else store.create_experiment(experiment))
 
 
 def existing_store(config: TrackingConfig) -> Store | None:
@@ -120,6 +143,11 @@ def is_local(uri: str) -> bool:
     return uri.startswith(SQLITE)
 
 
+def is_postgres(uri: str) -> bool:
+    """Whether the store is a PostgreSQL database, without a server of MLflow's before it."""
+    return uri.startswith("postgresql")
+
+
 def database_path(uri: str) -> Path:
     """The file of a local store."""
     return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
@@ -161,6 +189,14 @@ def _open_database(path: Path, experiment: str) -> Store:
             f"{path}: keeps its artifacts in the {ARTIFACTS} folder beside it. Start from there: cd {path.parent}"
         )
     return Store(client, uri, experiment_id)
+
+
+def _open_postgres(uri: str, experiment: str) -> Store:
+    import_mlflow()
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (seconds: before the lock, not under it)
+
+    with postgres.locked(uri):
+        return _open_server(uri, experiment)
 
 
 def _open_server(uri: str, experiment: str) -> Store:

@@ -12,14 +12,9 @@ from cifar.archives import file_sha256
 from experiments.tracking.census import Census, Journaled
 from experiments.tracking.copies import files_of, local_path
 from experiments.tracking.facts import IDENTITY_TAG, RunFacts
-from experiments.tracking.model import MODEL_TAG
+from experiments.tracking.model import HASH_TAG, MODEL_FILE, MODEL_TAG
 from experiments.tracking.service import TrackingError, one_line_errors
 from experiments.tracking.store import is_local
-
-HASH_TAG = "model.sha256"
-"""The tag of a run that holds the SHA-256 of its network's file."""
-
-MODEL_FILE = "data/model.keras"
 
 Sizes = Mapping[str, int | None]
 """Bytes by name, None where the store does not say."""

@@ -180,3 +180,21 @@ def impatient(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def store(database: Path) -> Store:
     return open_store(TrackingConfig())
+
+
+@pytest.fixture
+def network(tensorflow_on_cpu: None) -> Any:
+    """A network of Keras that has not learned anything."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.AveragePooling2D(4),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )

@@ -50,6 +50,14 @@ def test_an_epoch_is_one_line() -> None:
     )
 
 
+def test_what_is_said_holds_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    out = console()
+    with caplog.at_level(logging.INFO, "experiments"):
+        say(out, "job 1 of 2: tracking.uri=https://me:canary@host")
+    assert shown(out) == "job 1 of 2: tracking.uri=https://***@host\n"
+    assert "canary" not in caplog.text
+
+
 def test_what_is_said_is_in_the_log_too_and_brackets_are_no_markup(caplog: pytest.LogCaptureFixture) -> None:
     out = console()
     with caplog.at_level(logging.INFO, "experiments"):

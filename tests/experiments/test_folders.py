@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.commandline import CommandLine
-from experiments.folders import hydra_arguments, new_folder, option
+from experiments.folders import hydra_arguments, new_folder, option, redact_files
 
 
 def test_a_folder_is_named_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,3 +63,15 @@ def test_flags_stay_before_the_overrides_and_the_folder_comes_last() -> None:
 def test_a_folder_that_the_user_chose_is_kept() -> None:
     argv = ["hydra.run.dir=mine"]
     assert hydra_arguments(argv, typed(*argv), "hydra.run.dir=ours") == ["hydra.run.dir=mine"]
+
+
+def test_secrets_are_taken_out_of_what_hydra_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "canary-token")
+    (tmp_path / "multirun.yaml").write_text("uri: https://me:canary@host/\nnote: canary-token\n")
+    (tmp_path / "plain.yaml").write_text("seed: 1\n")
+    before = (tmp_path / "plain.yaml").stat()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(redact_files, [tmp_path] * 8))
+    assert (tmp_path / "multirun.yaml").read_text() == "uri: https://***@host/\nnote: ***\n"
+    assert (tmp_path / "plain.yaml").stat() == before
+    assert len(list(tmp_path.iterdir())) == 2

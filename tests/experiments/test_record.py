@@ -75,11 +75,11 @@ def test_packages_are_recorded_and_the_diff_if_there_is_one(
 ) -> None:
     monkeypatch.setattr(record, "uncommitted_diff", lambda: "")
     _, clean = artifacts(store, SETTINGS, tiny_dataset, "")
-    monkeypatch.setattr(record, "uncommitted_diff", lambda: "diff --git a b\n")
+    monkeypatch.setattr(record, "uncommitted_diff", lambda: "+uri: https://me:canary@host/\n")
     _, dirty = artifacts(store, SETTINGS, tiny_dataset, "")
     assert sorted(clean) == ["config.yaml", "environment/packages.txt"]
     assert f"keras=={keras.__version__}" in clean["environment/packages.txt"].splitlines()
-    assert dirty["environment/uncommitted.diff"] == "diff --git a b\n"
+    assert dirty["environment/uncommitted.diff"] == "+uri: https://***@host/\n"
 
 
 def test_each_split_that_there_is_is_an_input(store: Store, tiny_dataset: Dataset) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from experiments.schema import NODES, TABLES
 from experiments.tracking.store import Store
 
 Run = Callable[..., int]
@@ -93,3 +97,60 @@ def test_a_mistyped_command_line_answers_at_once_without_the_heavy_libraries(tmp
     assert done.stderr == "error: optimizer.lr=1: no such key. Did you mean optimizer.learning_rate?\n"
     assert list(tmp_path.iterdir()) == []
     assert min(seconds) < 2
+
+
+# --- 500 random command lines, each with one mistake -----------------------------------------------
+
+NO_NUMBER = ["abc", "''", "nan", "inf", "-inf", "-1", "-1e-9", "true", "[0.1]", "{a: 1}", "1e400", "'1'", "'${seed}'"]
+BAD_VALUES = {
+    "float": [*NO_NUMBER, "null"],
+    "float | None": NO_NUMBER,
+    "int": [*NO_NUMBER, "null", "1.5"],
+    "int | None": [*NO_NUMBER, "1.5"],
+    "bool": ["null", "0", "1", "maybe", "[]"],
+    "str": ["null", "5", "''", "'${oc.env:HOME}'", "[a]", "'" + "x" * 5000 + "'"],
+    "str | None": ["5", "''", "' '", "'${oc.env:HOME}'", "[a]", "'" + "x" * 5001 + "'"],
+}
+"""Values, by the type of the key, that it does not take."""
+
+ALL_OF_THEM = """
+import json, sys
+from experiments import overrides
+from experiments.run import main
+compose, composed = overrides.compose, {}
+
+def once(name, lines, **named):  # composing is the slow part, and the same for nearly all
+    if tuple(lines) not in composed:
+        composed[tuple(lines)] = compose(name, lines, **named)
+    return composed[tuple(lines)]
+
+overrides.compose = once
+codes = [main([line]) for line in json.loads(sys.argv[1])]
+print(json.dumps([codes, sorted({"tensorflow", "keras", "mlflow", "jax", "numpy"} & sys.modules.keys())]))
+"""
+
+
+def mistake(rng: random.Random) -> str:
+    """One override that cannot be used."""
+    word = "".join(rng.choices("abcdefgh_", k=rng.randint(1, 12))) + "q"
+    node = rng.choice([*TABLES, *NODES])
+    cls = NODES.get(node) or TABLES[node][{"model": "model1", "optimizer": "rmsprop", "schedule": "constant"}[node]]
+    key = rng.choice([item for item in fields(cls) if item.name != "name"])
+    value = rng.choice(BAD_VALUES[str(key.type)])
+    unusual = [f"{node}.{word}=1", f"{word}=1", f"+{node}.{word}=1", f"{node}={word}", f"~{node}.{key.name}", word]
+    unusual += [f"{node}._target_=os.system", f"{node}.{key.name}.x=1", f"--{word}", f"{node}@{word}={word}"]
+    return rng.choice(unusual) if rng.random() < 0.4 else f"{node}.{key.name}={value}"
+
+
+def test_of_500_random_mistakes_none_reaches_tensorflow_or_leaves_a_run(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    lines = [mistake(rng) for _ in range(500)]
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_OF_THEM, json.dumps(lines)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    codes, heavy = json.loads(done.stdout)
+    assert [line for line, code in zip(lines, codes, strict=True) if code != 2] == []
+    assert len(done.stderr.splitlines()) == 500
+    assert all(line.startswith("error: ") for line in done.stderr.splitlines())
+    assert heavy == []
+    assert list(tmp_path.iterdir()) == []

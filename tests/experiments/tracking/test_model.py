@@ -27,23 +27,6 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint
 
 
 @pytest.fixture
-def network(tensorflow_on_cpu: None) -> Any:
-    import keras
-
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 3), dtype="uint8"),
-            layers.Rescaling(1 / 255),
-            layers.AveragePooling2D(4),
-            layers.Flatten(),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-
-
-@pytest.fixture
 def run_id(store: Store, network: Any, new_recorder: NewRecorder) -> str:
     """A finished run with a network."""
     with new_recorder(params={"model.name": "model1"}) as recorder:
