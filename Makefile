@@ -2,6 +2,7 @@
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
 # make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
+# make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -11,7 +12,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: setup run test check ui soak bench lock clean help
+.PHONY: setup run test check ui doctor soak bench lock clean help
 
 help:
 	@sed -n '/^PYTHON/q; s/^# //p' Makefile
@@ -34,6 +35,9 @@ ui: $(READY)
 
 soak: $(READY)
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+doctor: $(READY)
+	@$(BIN)/python -m experiments.doctor $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.train $(ARGS)

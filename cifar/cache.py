@@ -59,6 +59,18 @@ def cached(folder: Path, proof: Proof, fetch: Callable[[Path], Fetched]) -> Fetc
         raise refused(f"the cache {folder}", f"cannot be used ({error})", hint) from None
 
 
+def prove(folder: Path, proof: Proof) -> bool:
+    """Whether the arrays are in a cache folder, each byte of them; nothing is fetched or written.
+
+    Raises:
+        DataError: they are there, and are not what they should be.
+    """
+    if not any(_path(folder, name).exists() for name in Arrays._fields):
+        return False
+    proof.check(_open(folder), folder)
+    return True
+
+
 @contextmanager
 def _locked(path: Path) -> Any:
     lock = FileLock(path)

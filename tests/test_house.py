@@ -33,8 +33,8 @@ STOREYS = (
     ("experiments.retyping",),
     ("experiments.resuming",),
     ("experiments.execution",),
-    ("experiments.attempt", "experiments.multirun"),
-    ("experiments.run", "experiments.sync", "experiments.ui"),
+    ("experiments.attempt", "experiments.multirun", "experiments.health"),
+    ("experiments.run", "experiments.sync", "experiments.ui", "experiments.doctor"),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -101,7 +101,9 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
-        name for name in ("run", "sync", "ui", "sweep", "report", "compare") if f"experiments.{name}" in MODULES
+        name
+        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare")
+        if f"experiments.{name}" in MODULES
     ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy")
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"

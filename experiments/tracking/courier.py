@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from experiments.tracking.facts import facts_of
 from experiments.tracking.journal import Entry
+from experiments.tracking.life import BEAT_SECONDS
 from experiments.tracking.redaction import redacted_traceback
 from experiments.tracking.replica import Replica
 from experiments.tracking.service import TrackingError, UnreachableError
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 class Courier:
     """A thread that hands on what it is given, in order, and tries again after a pause when the store fails.
 
+    While the store has everything it is told once a minute that the run goes on.
+
     Args:
         connect: opens the store; called until it succeeds.
         folder: the journal's, to which the names of files in entries are relative.
@@ -55,6 +59,7 @@ class Courier:
         self._changed = threading.Condition()
         self._failures = self._streak = 0
         self._not_before = self._step_ends = 0.0
+        self._beat_at = time.monotonic() + BEAT_SECONDS  # the run begins with a heartbeat of its own
         self._finishing = self._closed = False
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
 
@@ -117,26 +122,28 @@ class Courier:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        while self._wait_for_work():
+        while work := self._wait_for_work():
             try:
-                if self.replica is None:
-                    self._open()
-                else:
-                    self._bring()
+                work()
             except TrackingError as error:
                 self._failed(error)
             except Exception as error:  # a mistake of ours must not end a training either
                 log.warning("the store could not be written to: %s", redacted_traceback(error))
                 self._failed(UnreachableError("the store could not be written to", type(error).__name__))
 
-    def _wait_for_work(self) -> bool:
+    def _wait_for_work(self) -> Callable[[], None] | None:
+        """What to do next, when it is time for it; None at the end."""
         with self._changed:
             while not self._closed:
-                pause = self._not_before - time.monotonic()
-                if pause <= 0 and (self.replica is None or self._pending):
-                    return True
-                self._changed.wait(pause if pause > 0 else None)
-        return False
+                now = time.monotonic()
+                if now >= self._not_before and (self.replica is None or self._pending):
+                    return self._open if self.replica is None else self._bring
+                beats = self.replica and self._begin and self.failure is None and not self._finishing
+                if beats and now >= self._beat_at:
+                    return self._beat
+                due = [at for at in (self._not_before, self._beat_at if beats else 0.0) if at > now]
+                self._changed.wait(min(due) - now if due else None)
+        return None
 
     def _open(self) -> None:
         replica = self._connect(self._on_step)
@@ -154,6 +161,12 @@ class Courier:
             del self._pending[: len(entries)]
             self.refused += brought.refused
             self._succeeded()
+
+    def _beat(self) -> None:
+        assert self.replica is not None
+        self._beat_at = time.monotonic() + BEAT_SECONDS
+        with suppress(TrackingError):  # it lacks nothing by that; what comes next will tell whether it is away
+            self.replica.beat()
 
     def _succeeded(self) -> None:
         self._streak = 0

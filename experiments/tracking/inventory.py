@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from experiments.tracking.facts import Measurement
+from experiments.tracking.life import HEARTBEAT_TAG
 
 
 class Inventory:
@@ -35,8 +36,10 @@ class Inventory:
         return {name: value for name, value in params.items() if name not in self.params}
 
     def lacking_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Those that the store has not, or with another value."""
-        return {name: value for name, value in tags.items() if self.tags.get(name) != value}
+        """Those that the store has not, or with another value; a journal knows only the first heartbeat."""
+        later = self.tags.get(HEARTBEAT_TAG, "") > tags.get(HEARTBEAT_TAG, "")
+        left = {HEARTBEAT_TAG} if later else set()
+        return {name: value for name, value in tags.items() if self.tags.get(name) != value and name not in left}
 
     def lacking_metrics(self, metrics: Iterable[Measurement]) -> list[Measurement]:
         """Those that the store has not, none twice: name, step, time and value together make a measurement."""

@@ -13,6 +13,7 @@ from typing import Any
 from experiments.tracking.dataset import as_input
 from experiments.tracking.facts import ERROR_TAG, IDENTITY_TAG, RESUMES_TAG, Measurement, RunFacts
 from experiments.tracking.inventory import Inventory
+from experiments.tracking.life import HEARTBEAT_TAG, heartbeat
 from experiments.tracking.lookup import DeletedRunError, find_run, get_run
 from experiments.tracking.model import bring_model
 from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
@@ -88,6 +89,15 @@ class Replica:
         finally:
             self._refused |= bool(brought.refused)
         return brought
+
+    def beat(self) -> None:
+        """Writes that the run goes on at this moment.
+
+        Raises:
+            TrackingError: the store does not take it.
+        """
+        with self._step("the heartbeat is not recorded"):
+            self.store.client.set_tag(self.run.info.run_id, HEARTBEAT_TAG, heartbeat())
 
     def _bring_all(self, facts: RunFacts, inventory: Inventory, brought: Brought) -> None:
         self._bring_values(facts, inventory, brought)

@@ -16,6 +16,7 @@ from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
 from experiments.tracking.database import shown
 from experiments.tracking.facts import ERROR_TAG, FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
+from experiments.tracking.life import signs_of_life
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
 from experiments.tracking.redaction import redact
@@ -161,7 +162,7 @@ class Session:
         parent = above.removeprefix(REFERENCE) if above else None
         about = {"experiment": self._config.experiment, "uri": kept_address(self._uri), "parent": parent}
         if self._resume is None:
-            return new_run(self.folder, self.name, about, tags)
+            return new_run(self.folder, self.name, about, tags | signs_of_life())
         if known is not None:
             return resumed_run(self.folder, known, about, self._resume, ours=True)
         if self.store is None:
@@ -182,7 +183,7 @@ class Session:
             differs |= {f"resume.{number}.{name}": text for name, text in tags.items() if there.tags.get(name) != text}
             if error := there.tags.get(ERROR_TAG):
                 differs |= {ERROR_TAG: "", f"resume.{number}.{ERROR_TAG}": error}
-            self.record("tags", values={RESUMES_TAG: str(number)} | folder | differs)
+            self.record("tags", values={RESUMES_TAG: str(number)} | folder | differs | signs_of_life())
         there.params = params | there.params
 
     def _refuse_mistakes(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar.cache import cache_root, cached
+from cifar.cache import cache_root, cached, prove
 from cifar.proof import DataError, refused
 
 
@@ -194,3 +194,17 @@ def test_a_relative_xdg_folder_is_ignored(monkeypatch, tmp_path, value):
 def test_the_user_can_name_another_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_root("~/mine") == tmp_path / "mine"
+
+
+def test_a_cache_can_be_proven_without_being_filled_or_changed(folder, tmp_path, tiny):
+    assert prove(folder, tiny.proof)
+    assert not prove(tmp_path / "other", tiny.proof)
+    assert not (tmp_path / "other").exists()
+    before = sorted(folder.iterdir())
+    np.save(folder / "test_labels.npy", 9 - tiny.arrays.test_labels)
+    with pytest.raises(DataError, match="test_labels: sha256"):
+        prove(folder, tiny.proof)
+    (folder / "train_labels.npy").unlink()
+    with pytest.raises(DataError, match="No such file"):
+        prove(folder, tiny.proof)
+    assert sorted(folder.iterdir()) == [path for path in before if path.name != "train_labels.npy"]

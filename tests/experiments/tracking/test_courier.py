@@ -34,10 +34,17 @@ def metric(number: int) -> Entry:
 class FakeReplica:
     """Takes what it is brought, after `seconds`, unless there is an error to raise first."""
 
+    beats, deaf = 0, False
+
     def __init__(self, *errors: Exception, seconds: float = 0.0) -> None:
         self.errors, self.seconds = list(errors), seconds
         self.brought: list[list[int]] = []
         self.attempts: list[float] = []
+
+    def beat(self) -> None:
+        self.beats += 1
+        if self.deaf:
+            raise AWAY
 
     def bring(self, facts: RunFacts) -> Brought:
         self.attempts.append(time.monotonic())
@@ -93,6 +100,48 @@ def test_what_fails_comes_again_with_what_came_after_it_once_the_pause_is_over(q
     pauses = [after - before for before, after in zip(replica.attempts, replica.attempts[1:], strict=False)]
     assert pauses == [pytest.approx(0.2, abs=0.1), pytest.approx(0.4, abs=0.1)]
     courier.finish()
+
+
+def test_a_run_says_that_it_goes_on_from_its_beginning_to_its_end(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BEAT_SECONDS", 0.1)
+    replica = FakeReplica()
+    one = started(replica)
+    time.sleep(0.3)
+    assert replica.beats == 0, "there is no run yet"
+    one.post([BEGIN])
+    time.sleep(0.55)
+    assert 3 <= replica.beats <= 6
+    one.finish()
+    time.sleep(0.2)
+    beats = replica.beats
+    time.sleep(0.3)
+    assert replica.beats == beats
+
+
+def test_a_heartbeat_that_a_store_does_not_take_is_no_failure(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BEAT_SECONDS", 0.1)
+    replica = FakeReplica()
+    replica.deaf = True
+    one = started(replica)
+    one.post([BEGIN])
+    time.sleep(0.5)
+    assert replica.beats >= 2
+    assert (one.failure, one.in_step) == (None, True)
+    one.post([metric(2)])
+    assert one.keep_in_step(5) == 0
+    assert one.in_step
+    one.finish()
+
+
+def test_a_store_that_is_away_is_not_asked_for_the_sake_of_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "PAUSES", (60.0,))
+    monkeypatch.setattr(courier, "BEAT_SECONDS", 0.1)
+    replica = FakeReplica(AWAY)
+    one = started(replica)
+    one.post([BEGIN])
+    time.sleep(0.5)
+    assert (replica.beats, len(replica.attempts)) == (0, 1)
+    one.close()
 
 
 def test_nobody_waits_for_a_store_that_fails(quick: None) -> None:

@@ -51,6 +51,14 @@ def test_params_tags_and_files_are_compared(store: Store, run: Any, tmp_path: Pa
     assert inventory.lacks_file("x/a.txt", tmp_path / "a.txt")
 
 
+def test_an_earlier_heartbeat_does_not_replace_a_later_one(store: Store, run: Any) -> None:
+    inventory = Inventory(store.client, run, new=False)
+    early, late = {"heartbeat": "2026-01-01T00:00:00Z", "t": "2"}, {"heartbeat": "2026-01-01T00:01:00Z"}
+    assert inventory.lacking_tags(early) == early
+    inventory.add([], {}, late)
+    assert inventory.lacking_tags(early) == {"t": "2"}
+
+
 def test_of_a_new_run_nothing_is_read(store: Store, run: Any, tmp_path: Path) -> None:
     inventory = Inventory(None, run, new=True)
     metrics = [Measurement("loss", 0.3, 5, 1)] * 2
