@@ -22,7 +22,8 @@ class DamagedError(Exception):
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a folder of this name, in place of one that has it. It outlives a crash and a power failure.
 
-    Folders are made with mode 0700, files with 0600. What writers that were killed left beside it is removed.
+    Folders are made with mode 0700, files with 0600. What writers that were killed left beside it is removed. A folder
+    that another one replaces is gone for a moment, in which a crash leaves neither: a new name has no such moment.
 
     Raises:
         OSError: it cannot be written; nothing of it is left, and what had the name before is as it was.
@@ -34,8 +35,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         for name, content in {**files, MANIFEST: _manifest(files)}.items():
             write_file(temporary / name, content)
         _sync(temporary)
-        remove_folder(target)
-        temporary.rename(target)
+        _put(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -80,6 +80,21 @@ def room(size: int, folder: Path) -> str:
         return f"{size:,} bytes, {shutil.disk_usage(folder).free:,} are free"
     except OSError:
         return f"{size:,} bytes"
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Give a folder its name; one that had it goes only when that is done."""
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = _temporary(target.parent)
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)  # what resists is swept up by the next writer
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:

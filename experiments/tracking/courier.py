@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,9 @@ SLOWEST_UPLOAD = 100_000
 
 SOON = 1.0
 """A failure within so many seconds may be a connection that the server had closed: one more attempt costs little."""
+
+SWIFT = 0.5
+"""So many seconds may pass until a store has what it was told; what goes beyond was waited in vain."""
 
 Connect = Callable[[Callable[[int], None]], Replica]
 """Opens the store; is given what the replica should call before each request."""
@@ -94,25 +98,30 @@ class Courier:
             self._changed.notify_all()
 
     def keep_in_step(self, seconds: float) -> float:
-        """Waits until the store has everything, unless it fails; returns how many seconds were waited in vain."""
+        """Waits until the store has everything, unless it fails; returns the seconds waited in vain, or for long."""
         began = time.monotonic()
         with self._changed:
             came = self._changed.wait_for(lambda: not self._pending or self.failure, seconds)
-        return 0.0 if came else time.monotonic() - began
+        waited = time.monotonic() - began
+        return max(0.0, waited - SWIFT) if came else waited
 
-    def finish(self) -> None:
-        """Waits as long as it gets on, trying once more if need be; then ends."""
+    def finish(self, seconds: float = math.inf, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Waits as long as it gets on, but not longer than `seconds`, trying once more if need be; then ends.
+
+        It ends too, within a moment, when `hurried` says so: the journal has everything.
+        """
         with self._changed:
             self._finishing = True
             self._not_before = 0.0
             began, failures = time.monotonic(), self._failures
             self._step_ends = max(self._step_ends, began + STEP_SECONDS)
             self._changed.notify_all()
-            while self._pending and (left := self._step_ends - time.monotonic()) > 0:
+            while self._pending and not hurried():
+                left = min(self._step_ends, began + seconds) - time.monotonic()
                 failed = self._failures - failures
-                if failed > 1 or (failed == 1 and time.monotonic() - began > SOON):
+                if left <= 0 or failed > 1 or (failed == 1 and time.monotonic() - began > SOON):
                     break
-                self._changed.wait(left)
+                self._changed.wait(min(left, SOON / 2))
         self.close()
 
     def close(self) -> None:

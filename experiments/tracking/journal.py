@@ -61,6 +61,7 @@ class Journal:
             # files of the user alone: a journal holds all that is known of a run
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             sync_to_disk(folder)
+            sync_to_disk(folder.parent)
         except OSError as error:
             raise self._refused(error, 0) from None
         try:

@@ -61,6 +61,7 @@ def save_model(folder: Path, model: Any, example_images: np.ndarray) -> str:
             sync_to_disk(file)
         shutil.rmtree(folder, ignore_errors=True)
         path.rename(folder)
+        sync_to_disk(folder.parent)
     return file_sha256(folder / MODEL_FILE)
 
 

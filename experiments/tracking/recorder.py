@@ -23,6 +23,7 @@ from experiments.tracking.spelling import (
     LONGEST_ERROR,
     check_metrics,
     cut,
+    plain,
     shown_params,
     shown_tags,
 )
@@ -169,7 +170,7 @@ class Recorder:
 
     def log_text(self, text: str, name: str) -> None:
         """An artifact of this text; `name` may have folders: `config/resolved.yaml`."""
-        self._session.keep(name, lambda path: path.write_text(text, encoding="utf-8"))
+        self._session.keep(name, lambda path: path.write_text(plain(text), encoding="utf-8"))
 
     def log_json(self, value: Any, name: str) -> None:
         """An artifact of this value as JSON."""

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"pass|token|secret|key|credential", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/\s'\"]+@")
+# name and password of an address; libraries take a password with a slash or a quote as it is, up to the last @, but
+# http://host:5000/a@b has a port
+_USERINFO = re.compile(r"(?<=://)(?:[^/\s'\"]+|[^/\s:@\"]*:(?!\d{1,5}/)[^\s\"]*)@")
+_QUERY = re.compile(r"([?&](?:[^=&\s]*(?:pass|pwd|token|secret|key|credential)[^=&\s]*|sig)=)[^&\s'\"]+", re.IGNORECASE)
 _SHORTEST_SECRET = 6
 """Shorter values of the environment ("1", "false") are too common in ordinary text to be replaced in it."""
 
 
 def redact(text: str) -> str:
-    """The text without user and password in URLs, and without the values of secret environment variables."""
-    text = _USERINFO.sub(f"{HIDDEN}@", text)
+    """The text without user, password and secret parameters in URLs, and without secret environment variables."""
+    text = _QUERY.sub(rf"\1{HIDDEN}", _USERINFO.sub(f"{HIDDEN}@", text))
     for name, value in os.environ.items():
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, HIDDEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from experiments.tracking.opening import Opened, Recorded, known_run, new_run, r
 from experiments.tracking.redaction import redact
 from experiments.tracking.replica import Replica
 from experiments.tracking.service import TrackingError, UnreachableError, import_mlflow, one_line_errors
-from experiments.tracking.signals import held_back, uninterrupted
+from experiments.tracking.signals import STOPS, held_back
 from experiments.tracking.spelling import shown_params, shown_tags
 from experiments.tracking.staging import keep
 from experiments.tracking.store import (
@@ -45,6 +46,9 @@ OPENING_SECONDS = 10.0
 
 LOCAL_OPENING_SECONDS = 120.0
 """And for a database of this machine, which may have to be made, or be held by others who make it."""
+
+STOPPED_SECONDS = 8.0
+"""How long a run that was stopped waits for its store in the end."""
 
 VAIN_SECONDS = 10.0
 """How long a run waits in all, in vain, for its database to take what happened; then it does not wait any more."""
@@ -240,11 +244,13 @@ class Session:
         """Closes the record, with the reason as the tag `error`; waits a little for a store that gets on."""
         if self._opened is None:  # it never began
             return
-        with uninterrupted():
+        with held_back() as stops:
             if reason is not None:
                 self._append_or_post("tags", values=shown_tags({ERROR_TAG: reason}))
             self._append_or_post("end", status=status)
-            self._courier.finish()
+            # whoever stops a run waits for its end: the journal has everything, and a store can be completed later
+            seconds = STOPPED_SECONDS if status == "KILLED" else math.inf
+            self._courier.finish(seconds, lambda: any(number in STOPS for number in stops))
             self._look_at_store()
             self._journaled.journal.close()
 

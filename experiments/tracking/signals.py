@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -23,32 +23,21 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Within, a stop is ignored: an impatient second one must not cut short what the first one began."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (*STOPS, signal.SIGALRM)
-    previous: dict[signal.Signals, Any] = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        _restore(previous)
+def held_back() -> Iterator[Sequence[int]]:
+    """Within, a stop waits for the end: a write that is broken off leaves the database locked.
 
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Within, a stop waits for the end: a write that is broken off leaves the database locked."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    Gives the signals that wait, which may hurry what is done. `raise_on_stop` knows a second stop and drops it.
+    """
     came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
     numbers = (*STOPS, signal.SIGALRM)
     previous: dict[signal.Signals, Any] = {
         number: signal.signal(number, lambda signum, frame: came.append(signum)) for number in numbers
     }
     try:
-        yield
+        yield came
     finally:
         _restore(previous)
         for first in came[:1]:

@@ -29,7 +29,7 @@ def shown_params(params: Mapping[str, Any]) -> dict[str, str]:
         TrackingError: MLflow does not take a name.
     """
     _check("params", params)
-    return {name: cut(redact(spelled(value)), LONGEST_PARAM) for name, value in params.items()}
+    return {name: cut(redact(plain(spelled(value))), LONGEST_PARAM) for name, value in params.items()}
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -39,7 +39,7 @@ def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
         TrackingError: MLflow does not take a name.
     """
     _check("tags", tags)
-    return {name: cut(redact(str(value)), LONGEST_TAG) for name, value in tags.items()}
+    return {name: cut(redact(plain(str(value))), LONGEST_TAG) for name, value in tags.items()}
 
 
 def check_metrics(names: Iterable[str]) -> None:
@@ -49,6 +49,11 @@ def check_metrics(names: Iterable[str]) -> None:
         TrackingError: one was found.
     """
     _check("metrics", names)
+
+
+def plain(text: str) -> str:
+    """The text, with a code for each byte of a command line or a path that was no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def cut(text: str, longest: int) -> str:

@@ -35,6 +35,7 @@ def keep(folder: Path, name: str, write: Callable[[Path], object]) -> str:
         write(unfinished)
         sync_to_disk(unfinished)
         unfinished.replace(path)
+        sync_to_disk(path.parent)
     except OSError as error:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -31,8 +32,8 @@ class SystemSampler:
         self._stop = threading.Event()
         self._samples: list[Sample] = []
         self._taken = 0
-        self._cpu = psutil.cpu_times()
-        self._network = psutil.net_io_counters()
+        self._cpu = _or_none(psutil.cpu_times)
+        self._network = _or_none(psutil.net_io_counters)
         self._gpus = _gpu_handles()
         self._thread = threading.Thread(target=self._run, name="system-metrics", daemon=True)
 
@@ -60,7 +61,9 @@ class SystemSampler:
                 self._take()
 
     def _take(self) -> None:
-        values = {**self._processor(), **self._disk_and_network(), **_gpu_values(self._gpus)}
+        readings = (self._processor, _memory, _disk, self._traffic)
+        values = {name: value for reading in readings for name, value in (_or_none(reading) or {}).items()}
+        values |= _gpu_values(self._gpus)
         named = {f"system/{name}": round(value, 1) for name, value in values.items()}
         self._samples.append(Sample(time.time_ns() // 1_000_000, self._taken, named))
         self._taken += 1
@@ -68,25 +71,41 @@ class SystemSampler:
     def _processor(self) -> dict[str, float]:
         # not psutil.cpu_percent(): it counts from the last call of the same thread, and two threads sample here
         before, self._cpu = self._cpu, psutil.cpu_times()
-        memory = psutil.virtual_memory()
+        return {"cpu_utilization_percentage": _busy_percentage(before, self._cpu)} if before is not None else {}
+
+    def _traffic(self) -> dict[str, float]:
+        before, now = self._network, psutil.net_io_counters()
+        if before is None or now is None:  # no network interface at all
+            return {}
         return {
-            "cpu_utilization_percentage": _busy_percentage(before, self._cpu),
-            "system_memory_usage_megabytes": memory.used / 1e6,
-            "system_memory_usage_percentage": memory.used / memory.total * 100,
+            "network_receive_megabytes": (now.bytes_recv - before.bytes_recv) / 1e6,
+            "network_transmit_megabytes": (now.bytes_sent - before.bytes_sent) / 1e6,
         }
 
-    def _disk_and_network(self) -> dict[str, float]:
-        disk = psutil.disk_usage("/")
-        values = {
-            "disk_usage_percentage": disk.percent,
-            "disk_usage_megabytes": disk.used / 1e6,
-            "disk_available_megabytes": disk.free / 1e6,
-        }
-        network = psutil.net_io_counters()
-        if network is not None and self._network is not None:  # None: no network interface at all
-            values["network_receive_megabytes"] = (network.bytes_recv - self._network.bytes_recv) / 1e6
-            values["network_transmit_megabytes"] = (network.bytes_sent - self._network.bytes_sent) / 1e6
-        return values
+
+def _memory() -> dict[str, float]:
+    memory = psutil.virtual_memory()
+    return {
+        "system_memory_usage_megabytes": memory.used / 1e6,
+        "system_memory_usage_percentage": memory.used / memory.total * 100,
+    }
+
+
+def _disk() -> dict[str, float]:
+    disk = psutil.disk_usage("/")
+    return {
+        "disk_usage_percentage": disk.percent,
+        "disk_usage_megabytes": disk.used / 1e6,
+        "disk_available_megabytes": disk.free / 1e6,
+    }
+
+
+def _or_none(reading: Callable[[], Any]) -> Any:
+    """What a reading gives; None where a machine does not offer it, which must cost neither the others nor the run."""
+    try:
+        return reading()
+    except Exception:
+        return None
 
 
 def _busy_percentage(before: Any, now: Any) -> float:
@@ -111,10 +130,7 @@ def _gpu_values(handles: list[Any]) -> dict[str, float]:
     values: dict[str, float] = {}
     for index, handle in enumerate(handles):
         for reading in (_gpu_memory, _gpu_utilization, _gpu_power):
-            try:
-                found = reading(handle)
-            except Exception:  # one reading that a GPU does not offer must not cost the others
-                continue
+            found = _or_none(partial(reading, handle)) or {}
             values |= {f"gpu_{index}_{name}": value for name, value in found.items()}
     return values
 

@@ -132,6 +132,23 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_else(folder: Path
     assert [path.name for path in folder.parent.iterdir()] == ["one"]
 
 
+def test_a_name_that_cannot_be_given_leaves_what_had_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+    calls = []
+
+    def fail_once(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail_once)
+    with pytest.raises(OSError, match="No space"):
+        write_folder(folder, {"a.bin": b"other"})
+    assert read_folder(folder, FILES) == FILES
+    assert [path.name for path in folder.parent.iterdir()] == ["one"]
+
+
 def test_an_interrupted_writer_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(descriptor: int) -> None:
         raise KeyboardInterrupt

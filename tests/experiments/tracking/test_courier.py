@@ -154,6 +154,30 @@ def test_nobody_waits_for_a_store_that_fails(quick: None) -> None:
     courier.finish()
 
 
+def test_waiting_for_a_store_that_takes_long_each_time_counts(quick: None) -> None:
+    courier = started(FakeReplica(seconds=0.9))
+    courier.post([BEGIN])
+    assert courier.keep_in_step(5) == pytest.approx(0.4, abs=0.2)
+    assert courier.in_step
+    courier.finish()
+
+
+def test_who_is_stopped_does_not_wait_for_the_end_of_everything(quick: None) -> None:
+    courier = started(FakeReplica(seconds=0.9))
+    courier.post([BEGIN])
+    began = time.monotonic()
+    courier.finish(seconds=0.2)
+    assert time.monotonic() - began == pytest.approx(0.2, abs=0.15)
+
+
+def test_a_stop_ends_the_waiting(quick: None) -> None:
+    courier = started(FakeReplica(seconds=3))
+    courier.post([BEGIN])
+    began = time.monotonic()
+    courier.finish(hurried=lambda: time.monotonic() - began > 0.1)
+    assert 0.1 < time.monotonic() - began < 0.9
+
+
 def test_waiting_for_a_slow_store_has_an_end_and_is_told(quick: None) -> None:
     courier = started(FakeReplica(seconds=0.6))
     courier.post([BEGIN])

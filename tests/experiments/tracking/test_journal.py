@@ -53,6 +53,26 @@ def test_it_is_json_lines_that_only_the_user_can_read(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_disk_has_an_entry_when_append_returns_and_the_folder_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        fsync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path.name, path.stat().st_size if path.is_file() else 0))
+
+    monkeypatch.setattr(os, "fsync", watch)
+    journal = Journal(tmp_path / "run")
+    assert {name for name, _ in synced} == {"run", tmp_path.name}
+    for _ in range(2):
+        journal.append("tags", values={"a": "b"})
+        assert synced[-1] == (JOURNAL_FILE, journal.path.stat().st_size)
+    journal.close()
+
+
 def test_nothing_that_append_returned_from_is_lost_by_a_kill(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == -9

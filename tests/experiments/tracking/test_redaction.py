@@ -11,10 +11,26 @@ from experiments.tracking.redaction import redact, redact_command
         ("http://bob:hunter2@host:5000/x", "http://***@host:5000/x"),
         ("http://bob:p@ss@host", "http://***@host"),
         ("postgresql://u:p@h/db and https://token@h", "postgresql://***@h/db and https://***@h"),
+        ("postgresql://u:pa/ssword@h/db", "postgresql://***@h/db"),
+        ("'http://u:pa'ss@h:5000', me@home", "'http://***@h:5000', me@home"),
         ("mail bob@host, see http://host/a@b", "mail bob@host, see http://host/a@b"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
     ],
 )
 def test_user_and_password_in_an_address_are_hidden(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://h/db?user=u&password=hunter22", "postgresql://h/db?user=u&password=***"),
+        ("http://h/?api_token=abc&page=2 and more", "http://h/?api_token=***&page=2 and more"),
+        ("https://account.example/x?sv=1&sig=abc%3D", "https://account.example/x?sv=1&sig=***"),
+        ("is a design=good one?", "is a design=good one?"),
+    ],
+)
+def test_secret_parameters_of_an_address_are_hidden(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 

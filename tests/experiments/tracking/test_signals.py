@@ -8,7 +8,7 @@ import time
 import pytest
 
 from experiments.tracking import signals
-from experiments.tracking.signals import Terminated, held_back, raise_on_stop, uninterrupted
+from experiments.tracking.signals import Terminated, held_back, raise_on_stop
 
 
 def send_sigterm_and_wait() -> None:
@@ -96,23 +96,36 @@ def test_a_stop_during_a_write_waits_when_it_is_raised_again(monkeypatch: pytest
     assert written == ["all of it"]
 
 
-def test_nothing_stops_what_must_not_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_stop_waits_for_the_closing_and_is_dropped() -> None:
     closed = []
 
     def work() -> None:
         try:
             send_sigterm_and_wait()
         finally:
-            with uninterrupted():
+            with held_back() as stops:
                 os.kill(os.getpid(), signal.SIGINT)
-                os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(0.1)
-                closed.append(True)
+                time.sleep(0.01)
+                closed.append(list(stops))
 
-    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
     with pytest.raises(Terminated), raise_on_stop():
         work()
-    assert closed == [True]
+    assert closed == [[signal.SIGINT]]
+
+
+def test_a_stop_during_the_closing_of_one_job_ends_all_of_them() -> None:
+    jobs = []
+
+    def work() -> None:
+        for job in range(3):
+            with raise_on_stop(), held_back():
+                jobs.append(job)
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.01)
+
+    with pytest.raises(Terminated), raise_on_stop():
+        work()
+    assert jobs == [0]
 
 
 def test_a_ctrl_c_that_the_process_was_told_to_ignore_stays_ignored() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.tracking.service import TrackingError
-from experiments.tracking.spelling import check_metrics, cut, shown_params, shown_tags, spelled
+from experiments.tracking.spelling import check_metrics, cut, plain, shown_params, shown_tags, spelled
 
 
 def test_settings_are_spelled_as_on_the_command_line() -> None:
@@ -27,3 +27,10 @@ def test_names_that_mlflow_does_not_take_are_refused(name: str) -> None:
     for refuse in (lambda: shown_params({name: 1}), lambda: shown_tags({name: "1"}), lambda: check_metrics([name])):
         with pytest.raises(TrackingError, match="cannot be recorded: "):
             refuse()
+
+
+def test_bytes_that_are_no_utf_8_are_shown_as_codes() -> None:
+    typed = b"caf\xe9".decode("utf-8", "surrogateescape")  # as Python reads a command line
+    assert shown_tags({"command": typed}) == {"command": "caf\\udce9"}
+    assert shown_params({"data.path": typed}) == {"data.path": "caf\\udce9"}
+    assert plain("für") == "für"

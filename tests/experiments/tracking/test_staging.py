@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,21 @@ from experiments.tracking.staging import copies_of, keep
 def test_a_file_is_kept_under_its_name(tmp_path: Path) -> None:
     assert keep(tmp_path, "a/b.txt", lambda path: path.write_text("x")) == "artifacts/a/b.txt"
     assert (tmp_path / "artifacts/a/b.txt").read_text() == "x"
+
+
+def test_the_disk_has_the_file_before_its_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    keep(tmp_path, "a/b.txt", lambda path: path.write_text("x"))
+    assert synced == [".part.b.txt", "a"]
 
 
 def test_a_file_that_could_not_be_written_leaves_the_earlier_one(tmp_path: Path) -> None:

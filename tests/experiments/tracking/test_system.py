@@ -82,3 +82,19 @@ def test_a_gpu_is_read_under_mlflows_names_and_a_missing_reading_costs_nothing(
 def test_a_machine_without_the_gpu_library_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert not [name for name in values_now() if "gpu" in name]
+
+
+@pytest.mark.parametrize(
+    ("missing", "name"),
+    [("net_io_counters", "network_"), ("disk_usage", "disk_"), ("virtual_memory", "memory"), ("cpu_times", "cpu_")],
+)
+def test_a_reading_that_a_machine_does_not_allow_costs_neither_the_others_nor_the_run(
+    monkeypatch: pytest.MonkeyPatch, missing: str, name: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(f"psutil.{missing}", refuse)
+    values = values_now()
+    assert [found for found in values if name in found and "gpu" not in found] == []
+    assert len(values) >= 4
