@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar.durable import MANIFEST, DamagedError, read_folder, remove_folder, write_folder
+from cifar.durable import MANIFEST, DamagedError, read_folder, remove_folder, room, write_folder
 
 FILES = {"a.bin": bytes(range(200)), "b.bin": b"b" * 1000, "empty": b""}
 
@@ -179,3 +179,10 @@ def test_a_folder_goes_at_once_even_if_its_files_cannot(folder: Path, monkeypatc
 def test_removing_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     remove_folder(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_room_is_what_is_needed_beside_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 5, 4096))
+    assert room(16_842_000, tmp_path) == "16,842,000 bytes, 4,096 are free"
+    monkeypatch.undo()
+    assert room(1, tmp_path / "none") == "1 bytes"

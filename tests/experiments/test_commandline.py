@@ -10,7 +10,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from cifar.config import ConfigError
-from experiments.commandline import CommandLine, check
+from experiments.commandline import CommandLine, check, check_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -250,3 +250,23 @@ def test_a_mistyped_command_answers_within_two_seconds_and_imports_nothing_heavy
         if seconds[-1] < 2:
             return
     assert min(seconds) < 2
+
+
+# --- before it is known what it goes on top of --------------------------------------------------------
+
+
+def test_keys_and_the_store_can_be_checked_alone() -> None:
+    typed = check_keys(["model.depth=2", "optimizer.momentum=0.5", "tracking.uri=http://host:5000"])
+    assert typed.first is not None, "momentum is no key of the default optimizer, but of another"
+    assert typed.first.tracking.uri == "http://host:5000"
+    assert (typed.multirun, typed.passthrough) == (False, False)
+    assert check_keys(["-m", "seed=1"]).multirun
+    assert check_keys(["hydra.mode=MULTIRUN"]).multirun
+    assert check_keys(["--help"]).first is None
+
+
+@pytest.mark.parametrize("typed", ["model.dept=2", "seed=1,2", "tracking.uri=nowhere", "tracking=of", "--nonsense"])
+def test_a_mistake_in_them_is_one_line(typed: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check_keys([typed])
+    assert "\n" not in str(error.value)

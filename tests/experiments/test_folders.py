@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.commandline import CommandLine
-from experiments.folders import hydra_arguments, new_folder, option, redact_files
+from experiments.folders import CONFIG_FILE, hydra_arguments, new_folder, option, redact_files, write_config
 
 
 def test_a_folder_is_named_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +75,10 @@ def test_secrets_are_taken_out_of_what_hydra_wrote(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "multirun.yaml").read_text() == "uri: https://***@host/\nnote: ***\n"
     assert (tmp_path / "plain.yaml").stat() == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_configuration_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    write_config(tmp_path, "seed: 1\n")
+    write_config(tmp_path, "seed: 2\n")
+    assert (tmp_path / CONFIG_FILE).read_text() == "seed: 2\n"
+    assert [path.name for path in (tmp_path / ".hydra").iterdir()] == ["config.yaml"]

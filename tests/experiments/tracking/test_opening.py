@@ -12,6 +12,7 @@ import pytest
 from experiments.sync import main as sync
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.journal import JOURNAL_FILE, Journal, read_journal
+from experiments.tracking.opening import put_aside
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
@@ -182,3 +183,35 @@ def test_a_folder_whose_run_goes_on_is_not_used_by_another(store: Store, project
     with Recorder(TrackingConfig(), project / "mine"), refused:
         Recorder(TrackingConfig(), project / "mine").__enter__()
     assert len(store.client.search_runs([store.experiment_id])) == 1
+
+
+def test_checkpoints_and_networks_of_an_earlier_run_are_put_aside_and_nothing_else(store: Store, project: Path) -> None:
+    mine = project / "mine"
+    for name in ("checkpoints", "model", "model-6", "model-zoo", "notes"):
+        (mine / name).mkdir(parents=True)
+    put_aside(mine)
+    (aside,) = (mine / "earlier").iterdir()
+    assert sorted(path.name for path in aside.iterdir()) == ["checkpoints", "model", "model-6"]
+    assert sorted(path.name for path in mine.iterdir()) == ["earlier", "model-zoo", "notes"]
+    put_aside(mine)
+    assert len([*(mine / "earlier").iterdir()]) == 1, "nothing was left to put aside"
+
+
+def test_a_failure_is_put_aside_when_the_run_goes_on(store: Store, project: Path, new_recorder: NewRecorder) -> None:
+    with pytest.raises(OSError, match="gone"), new_recorder() as first:
+        raise OSError("gone")
+    with Recorder(TrackingConfig(), project / "outputs" / "1", resume=first.run_id):
+        pass
+    tags = store.client.get_run(first.run_id).data.tags
+    assert (tags["error"], tags["resume.1.error"]) == ("", "OSError: gone")
+
+
+def test_a_failure_that_the_journal_does_not_know_goes_when_the_run_goes_on(
+    store: Store, project: Path, new_recorder: NewRecorder
+) -> None:
+    with new_recorder() as first:
+        pass
+    store.client.set_tag(first.run_id, "error", "TrackingError: the disk is full")
+    with Recorder(TrackingConfig(), project / "outputs" / "1", resume=first.run_id):
+        pass
+    assert "error" not in store.client.get_run(first.run_id).data.tags
