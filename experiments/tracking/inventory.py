@@ -66,14 +66,18 @@ class Inventory:
         return [told for told in inputs if (told["name"], told["digest"]) not in there]
 
     def lacks_file(self, name: str, file: Path) -> bool:
-        """Whether there is no artifact of this name, or one of another size: cut off, or of an earlier time."""
+        """Whether there is no artifact of this name, or one of another size: cut off, or of an earlier time.
+
+        One that is there is as it should be if our own file was deleted since.
+        """
         if self._new:
             return True
         folder = str(PurePosixPath(name).parent)
         if folder not in self._files:
             found = self._client.list_artifacts(self.run.info.run_id, None if folder == "." else folder)
             self._files[folder] = {item.path: item.file_size for item in found if not item.is_dir}
-        return self._files[folder].get(name) != file.stat().st_size
+        there = self._files[folder]
+        return name not in there or (file.is_file() and there[name] != file.stat().st_size)
 
     def _history(self, name: str) -> set[Measurement]:
         if name not in self.run.data.metrics:

@@ -175,7 +175,8 @@ class Replica:
         for name, file in facts.artifacts.items():
             size = file.stat().st_size if file.is_file() else 0
             with self._noting(brought, f"run {facts.name}: artifact {name} is not recorded", size):
-                if name in facts.rewritten or name in self._told or inventory.lacks_file(name, file):
+                again = file.is_file() and (name in facts.rewritten or name in self._told)
+                if again or inventory.lacks_file(name, file):
                     folder = str(PurePosixPath(name).parent)
                     self.store.client.log_artifact(self.run.info.run_id, str(file), None if folder == "." else folder)
                     brought.artifacts += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -215,3 +216,18 @@ def test_a_failure_that_the_journal_does_not_know_goes_when_the_run_goes_on(
     with Recorder(TrackingConfig(), project / "outputs" / "1", resume=first.run_id):
         pass
     assert "error" not in store.client.get_run(first.run_id).data.tags
+
+
+def test_a_run_whose_files_only_mlflow_has_any_more_goes_on(
+    store: Store, project: Path, new_recorder: NewRecorder
+) -> None:
+    with new_recorder() as first:
+        for text in ("one", "two"):
+            first.log_text(text, "note.txt")
+        first.log_text("same", "other.txt")
+    shutil.rmtree(project / "outputs" / "1" / "artifacts")
+    with Recorder(TrackingConfig(), project / "outputs" / "1", resume=first.run_id) as again:
+        again.log_text("TWO", "note.txt")
+    assert again.in_step
+    for name, text in (("note.txt", "TWO"), ("other.txt", "same")):
+        assert Path(store.client.download_artifacts(first.run_id, name)).read_text() == text
