@@ -28,7 +28,7 @@ from experiments.tracking import completion, courier, session
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, open_store
-from tests.mlflow_server import Proxy, Server, running
+from tests.services.mlflow_server import Proxy, Server, running
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

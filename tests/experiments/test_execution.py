@@ -24,7 +24,7 @@ from experiments.schema import Settings, load
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
-from tests.mlflow_server import Proxy
+from tests.services.mlflow_server import Proxy
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 

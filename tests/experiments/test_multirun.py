@@ -30,7 +30,7 @@ from experiments.tracking.recorder import open_recorder
 from experiments.tracking.signals import Terminated
 from experiments.tracking.store import Store, open_store
 from tests.dumps import dump
-from tests.mlflow_server import Proxy, Server
+from tests.services.mlflow_server import Proxy, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 

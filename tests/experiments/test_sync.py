@@ -21,7 +21,7 @@ from experiments.tracking.journal import JOURNAL_FILE
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store
 from tests.dumps import dump
-from tests.mlflow_server import Server
+from tests.services.mlflow_server import Server
 
 NewRecorder = Callable[..., Recorder]
 

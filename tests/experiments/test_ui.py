@@ -13,7 +13,7 @@ import pytest
 from experiments import ui
 from experiments.tracking.server import Launch
 from experiments.tracking.store import Store
-from tests.services.postgres import free_port
+from tests.services.ports import free_port
 
 
 class Healthy(BaseHTTPRequestHandler):

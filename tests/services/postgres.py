@@ -6,7 +6,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.services.ports import free_port
 
 MISSING = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
 
@@ -61,14 +62,6 @@ def cluster() -> Iterator[Cluster]:
             _run([*control, "-m", "fast", "stop"], home, owner)
     finally:
         shutil.rmtree(home)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _owner(home: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.services.postgres import free_port
+from tests.services.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 180.0  # it imports MLflow twice, on a machine that may be busy

@@ -22,7 +22,7 @@ from experiments.tracking.facts import Measurement, whole_facts
 from experiments.tracking.journal import read_journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.system import Sample
-from tests.mlflow_server import Proxy, Server
+from tests.services.mlflow_server import Proxy, Server
 from tests.soak.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from experiments.tracking.journal import JOURNAL_FILE, Journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
-from tests.mlflow_server import free_port
+from tests.services.ports import free_port
 
 NewRecorder = Callable[..., Recorder]
 HERE = TrackingConfig()

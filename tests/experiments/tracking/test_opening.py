@@ -19,7 +19,7 @@ from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
 from experiments.tracking.system import Sample
 from tests.dumps import dump
-from tests.mlflow_server import Proxy, Server
+from tests.services.mlflow_server import Proxy, Server
 
 NewRecorder = Callable[..., Recorder]
 

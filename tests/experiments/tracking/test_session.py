@@ -19,7 +19,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.system import Sample
 from tests.dumps import dump
-from tests.mlflow_server import Proxy, Server
+from tests.services.mlflow_server import Proxy, Server
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

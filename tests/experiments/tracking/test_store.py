@@ -28,7 +28,7 @@ from experiments.tracking.store import (
     read_database,
     wait_no_longer_than,
 )
-from tests.mlflow_server import Server
+from tests.services.mlflow_server import Server
 
 NewRecorder = Callable[..., Recorder]
 

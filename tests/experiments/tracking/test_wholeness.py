@@ -17,7 +17,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, open_store
 from experiments.tracking.wholeness import broken_files
-from tests.mlflow_server import Server
+from tests.services.mlflow_server import Server
 
 NewRecorder = Callable[..., Recorder]
 
