@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from cifar.config import ConfigError
@@ -78,7 +78,9 @@ class Completion:
 
     def _try(self, source: Source, uri: str) -> None:
         try:
-            refused = self._bring(source, uri)
+            with nullcontext(True) if self._dry_run else source.alone() as alone:
+                refused = self._bring(source, uri) if alone else []
+            self.summary.goes_on += not alone
         except UnreachableError as error:
             self._waiting[uri] = 1
             self.summary.problems.append(str(error))

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from experiments.tracking.dataset import as_told
 from experiments.tracking.facts import IDENTITY_TAG, SEAL_TAG, Measurement, ModelFacts, RunFacts
-from experiments.tracking.lookup import get_run, identity_of
+from experiments.tracking.lookup import MADE_TAG, get_run, identity_of
 from experiments.tracking.model import MODEL_TAG
 from experiments.tracking.replica import PARENT_TAG
 from experiments.tracking.service import TrackingError
@@ -24,7 +24,7 @@ def facts_of_run(store: Store, run: Any) -> RunFacts:
     tags = dict(run.data.tags)
     parent = tags.pop(PARENT_TAG, None)
     above = get_run(store, parent) if parent else None
-    for name in (IDENTITY_TAG, "mlflow.runName"):
+    for name in (IDENTITY_TAG, MADE_TAG, "mlflow.runName"):
         tags.pop(name, None)
     ended = run.info.status not in GOES_ON
     facts = RunFacts(

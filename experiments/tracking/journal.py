@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from experiments.tracking.service import TrackingError
 
 JOURNAL_FILE = "journal.jsonl"
 RECENT_SECONDS = 3600.0
+
+LOCK_SECONDS = 0.5
+"""Who only looks whether a journal is open holds it for a moment; a writer is not turned away for that."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,20 @@ def is_being_written(path: Path) -> bool:
     return False
 
 
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Holds a journal as its writer does: while it is brought to a store nobody goes on with it, or brings it too.
+
+    False, if another process has it; then nothing is held.
+    """
+    with path.open("rb") as file:
+        try:
+            mine = _locked(file.fileno())
+        except OSError:  # a filesystem without locks, or one that wants the file open for writing
+            mine = not is_being_written(path)
+        yield mine
+
+
 def now() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -189,12 +206,25 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _lock(file: int, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise TrackingError(f"{path}: another process writes it; its run goes on") from None
-    except OSError:
-        return  # a filesystem without locks
+    with suppress(OSError):  # a filesystem without locks
+        if _locked(file):
+            return
+        raise TrackingError(
+            f"{path}: another process writes it; its run goes on, or experiments.sync brings it at this moment"
+        )
+
+
+def _locked(file: int) -> bool:
+    """Locks a file until it is closed; False if another process holds it for longer than a moment."""
+    ends = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                return False
+        time.sleep(0.01)
 
 
 def _write_all(file: int, line: bytes) -> None:

@@ -6,8 +6,15 @@ import re
 from typing import Any
 
 from experiments.tracking.facts import IDENTITY_TAG, REFERENCE
+from experiments.tracking.journal import now
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
+
+MADE_TAG = "journal.made"
+"""The tag that says when a run was made in its store, in milliseconds since 1970; its start may be long before."""
+
+YOUNG_SECONDS = 300.0
+"""So long an empty run may still be about to be filled."""
 
 _ACTIVE_AND_DELETED = 3  # mlflow.entities.ViewType.ALL
 
@@ -16,11 +23,12 @@ class DeletedRunError(TrackingError):
     """The run was deleted there, which somebody wanted."""
 
 
-def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = True) -> Any:
+def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = False) -> Any:
     """MLflow's run of this identity, also a deleted one; None if there is none.
 
-    A reply to `runs/create` that was lost can leave a second, empty run behind; `tidy` deletes it. `run_id` is the one
-    to keep, if that is known.
+    A reply to `runs/create` that was lost can leave a second, empty run behind; `tidy` deletes it, which only the
+    process that writes or brings the run may ask for. One that is young may be in use by another process that copied
+    the journal elsewhere, and is left, unless `run_id` tells the one to keep: then the others are our own.
 
     Raises:
         MlflowException and others: see `one_line_errors`.
@@ -32,7 +40,8 @@ def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = True) -
     )
     ranked = sorted(found, key=lambda run: (run.info.run_id == run_id, *_contents(run)), reverse=True)
     for double in ranked[1:] if tidy else ():
-        if double.info.lifecycle_stage == "active" and not double.data.metrics and not double.data.params:
+        empty = not double.data.metrics and not double.data.params
+        if double.info.lifecycle_stage == "active" and empty and (run_id or not _is_young(double)):
             store.client.delete_run(double.info.run_id)
     return ranked[0] if ranked else None
 
@@ -69,6 +78,11 @@ def find_by_reference(store: Store, reference: str) -> Any:
 def identity_of(run: Any) -> str:
     """The identity of MLflow's run: that of its journal, or for a run without one MLflow's own id."""
     return str(run.data.tags.get(IDENTITY_TAG, run.info.run_id))
+
+
+def _is_young(run: Any) -> bool:
+    made = int(run.data.tags.get(MADE_TAG, run.info.start_time))
+    return now() - made < YOUNG_SECONDS * 1000
 
 
 def _contents(run: Any) -> tuple[bool, int, str]:

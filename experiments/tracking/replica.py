@@ -13,8 +13,9 @@ from typing import Any
 from experiments.tracking.dataset import as_input
 from experiments.tracking.facts import ERROR_TAG, IDENTITY_TAG, RESUMES_TAG, Measurement, RunFacts
 from experiments.tracking.inventory import Inventory
+from experiments.tracking.journal import now
 from experiments.tracking.life import HEARTBEAT_TAG, heartbeat
-from experiments.tracking.lookup import DeletedRunError, find_run, get_run
+from experiments.tracking.lookup import MADE_TAG, DeletedRunError, find_run, get_run
 from experiments.tracking.model import bring_model
 from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
 from experiments.tracking.store import Store
@@ -129,11 +130,12 @@ class Replica:
 
     def _find(self, facts: RunFacts) -> Any:
         run_id = self.run.info.run_id if self.run is not None else facts.run_id
-        return (get_run(self.store, run_id) if run_id else None) or find_run(self.store, facts.identity)
+        return (get_run(self.store, run_id) if run_id else None) or find_run(self.store, facts.identity, tidy=True)
 
     def _create(self, facts: RunFacts) -> Any:
         parent = self._parent(facts)
-        tags = {IDENTITY_TAG: facts.identity} | ({PARENT_TAG: parent} if parent else {}) | facts.tags
+        tags = {IDENTITY_TAG: facts.identity, MADE_TAG: str(now())} | ({PARENT_TAG: parent} if parent else {})
+        tags |= facts.tags
         with self._step("the run cannot be recorded"):
             return self.store.client.create_run(
                 self.store.experiment_id,
@@ -211,7 +213,7 @@ class Replica:
         """The end, unless the store knows of a later one, or of a process that took the run up again."""
         if self._may_be_double:
             with self._step(f"run {facts.name}: a double cannot be deleted"):
-                find_run(self.store, facts.identity, self.run.info.run_id)
+                find_run(self.store, facts.identity, self.run.info.run_id, tidy=True)
         later = (inventory.run.info.end_time or 0) > facts.ended
         if later or int(inventory.tags.get(RESUMES_TAG, 0)) > self._resumes:
             return
@@ -255,7 +257,7 @@ def lacking(store: Store | None, facts: RunFacts) -> Brought:
         DeletedRunError: the run was deleted there.
     """
     with one_line_errors(f"run {facts.name}: cannot be found"):
-        run = find_run(store, facts.identity, tidy=False) if store is not None else None
+        run = find_run(store, facts.identity) if store is not None else None
         if store is None or run is None:
             files = len(facts.artifacts) + len(facts.models)
             return Brought(created=True, metrics=len(set(facts.metrics)), artifacts=files)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from experiments.tracking.copies import facts_of_run, files_of, local_path, models_of
 from experiments.tracking.facts import SEAL_TAG, RunFacts, whole_facts
-from experiments.tracking.journal import JOURNAL_FILE, is_being_written, read_journal
+from experiments.tracking.journal import JOURNAL_FILE, held, is_being_written, read_journal
 from experiments.tracking.lookup import identity_of
 from experiments.tracking.model import NAME
 from experiments.tracking.replica import PARENT_TAG
 from experiments.tracking.service import one_line_errors
 from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
-from experiments.tracking.store import Store
+from experiments.tracking.store import Store, database_path
+
+LOCK_SECONDS = 60.0
+"""How long another process that copies a run out of the same database is waited for."""
 
 _WITHOUT_JOURNALS = (ARTIFACTS, CHECKPOINTS, NAME, "mlruns")
+
+
+def _always() -> AbstractContextManager[bool]:
+    return nullcontext(True)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Source:
         uri: the store that it was recorded for, as a journal keeps it.
         seal: what marks the run in a store that has all of it.
         goes_on: a process writes it at this moment.
+        alone: keeps all others from bringing the run meanwhile; gives False if another one is at it, or writes it.
     """
 
     identity: str
@@ -39,6 +51,7 @@ class Source:
     goes_on: bool
     seal: str
     load: Callable[[], RunFacts]
+    alone: Callable[[], AbstractContextManager[bool]] = _always
 
 
 def journals(folders: Iterable[Path]) -> list[Path]:
@@ -53,12 +66,15 @@ def journals(folders: Iterable[Path]) -> list[Path]:
 
 
 def of_journal(path: Path) -> Source:
-    """The run of a journal.
+    """The run of a journal. Of one that has just been made nothing is known but that it goes on.
 
     Raises:
         TrackingError: the journal cannot be read.
     """
+    goes_on = is_being_written(path)
     entries = read_journal(path)
+    if goes_on and not entries:
+        return Source("", path.parent.name, None, "", "", goes_on, "", lambda: whole_facts([], path.parent))
     facts = whole_facts(entries, path.parent)
     return Source(
         identity=facts.identity,
@@ -66,9 +82,10 @@ def of_journal(path: Path) -> Source:
         parent=facts.parent,
         experiment=facts.experiment,
         uri=str(entries[0].facts.get("uri", "")),
-        goes_on=is_being_written(path),
+        goes_on=goes_on,
         seal=facts.seal,
         load=lambda: whole_facts(read_journal(path), path.parent),
+        alone=partial(held, path),
     )
 
 
@@ -137,4 +154,19 @@ def _of_run(store: Store, run: Any, experiment: str, identities: Mapping[str, st
         goes_on=False,
         seal=run.data.tags.get(SEAL_TAG, ""),
         load=load,
+        alone=partial(_alone, database_path(store.uri)),
     )
+
+
+@contextmanager
+def _alone(database: Path) -> Iterator[bool]:
+    lock = FileLock(f"{database}.sync.lock", timeout=LOCK_SECONDS, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

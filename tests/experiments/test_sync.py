@@ -6,18 +6,22 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.models import Model
 
+from experiments.sync import find
 from experiments.sync import main as sync
+from experiments.tracking.completion import Completion
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.journal import JOURNAL_FILE
+from experiments.tracking.journal import JOURNAL_FILE, Journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store
 from tests.dumps import dump
@@ -270,6 +274,64 @@ def test_a_run_that_goes_on_is_left_alone_and_a_killed_one_is_closed(
     assert run.info.status == "KILLED"
     assert run.info.end_time >= run.info.start_time
     assert last_line(capsys) == "1 run complete, 0 new, 0 metrics added, 1 already there, 0 files added"
+
+
+def test_a_run_that_was_taken_up_again_in_the_meantime_is_left_alone(
+    killed: Recorder, store: Store, project: Path, new_recorder: NewRecorder
+) -> None:
+    killed._session._journaled.journal.close()
+    completion = Completion(None)
+    found = find(None, None, completion.summary)
+    with Recorder(TrackingConfig(), killed._session.folder, resume=killed.run_id) as recorder:
+        summary = completion.bring_all(found, lambda source: None)
+        assert (summary.goes_on, summary.complete, summary.problems) == (1, 0, [])
+        assert store.client.get_run(recorder.run_id).info.status == "RUNNING"
+
+
+BRING_AT_ONCE = """
+import sys, time
+from pathlib import Path
+from experiments.sync import main
+from experiments.tracking.service import import_mlflow
+import_mlflow()
+import mlflow.store.tracking.sqlalchemy_store
+Path(f"ready{sys.argv[1]}").touch()
+while not Path("go").exists():
+    time.sleep(0.001)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def bring_at_once(project: Path, *arguments: str) -> list[tuple[str, int]]:
+    """Two real processes from the same moment on; their errors and exit codes."""
+    command = [sys.executable, "-c", BRING_AT_ONCE]
+    processes = [
+        subprocess.Popen([*command, name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name in ("1", "2")
+    ]
+    while len(list(project.glob("ready*"))) < len(processes) and all(item.poll() is None for item in processes):
+        time.sleep(0.01)
+    (project / "go").touch()
+    return [(item.communicate(timeout=60)[1], item.returncode) for item in processes]
+
+
+def test_two_at_once_bring_each_journal_and_each_run_of_a_database_once(
+    store: Store, project: Path, other: str
+) -> None:
+    for number in range(15):
+        journal = Journal(project / "outputs" / str(number))
+        about = {"name": f"journal {number}", "experiment": "cifar10", "uri": "sqlite:///mlflow.db", "parent": None}
+        journal.append("begin", id=uuid4().hex, **about)
+        for epoch in range(5):
+            journal.append("metrics", values=[["loss", 0.5, 1000 + epoch, epoch]])
+        journal.append("end", status="FINISHED")
+        journal.close()
+        run = store.client.create_run(store.experiment_id, run_name=f"database {number}")
+        store.client.log_batch(run.info.run_id, [Metric("loss", 0.5, 1000 + epoch, epoch) for epoch in range(5)])
+        store.client.set_terminated(run.info.run_id)
+    assert bring_at_once(project, "--to", other) == [("", 0)] * 2
+    copy = dump(client_of(project, "other.db"), "cifar10")  # which refuses two runs of one name
+    assert [(len(run["metrics"]), run["status"]) for run in copy.values()] == [(5, "FINISHED")] * 30
 
 
 def test_journals_are_found_in_the_folders_given_and_a_damaged_one_is_named(

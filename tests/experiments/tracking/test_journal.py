@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from experiments.tracking.journal import JOURNAL_FILE, Entry, Journal, is_being_written, read_journal
+from experiments.tracking.journal import JOURNAL_FILE, Entry, Journal, held, is_being_written, read_journal
 from experiments.tracking.service import TrackingError
 
 WRITE_UNTIL_KILLED = """
@@ -115,10 +116,31 @@ def test_a_value_that_json_does_not_know_is_an_error_and_not_written(tmp_path: P
 def test_only_one_process_writes_and_others_see_that(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     assert is_being_written(journal.path)
-    with pytest.raises(TrackingError, match=r"journal\.jsonl: another process writes it; its run goes on$"):
+    with pytest.raises(TrackingError, match=r"journal\.jsonl: another process writes it; its run goes on, or"):
         Journal(tmp_path)
     journal.close()
     assert not is_being_written(journal.path)
+
+
+def test_a_writer_is_not_turned_away_by_one_who_only_looks(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, looking.close).start()
+        Journal(tmp_path).close()
+
+
+def test_a_journal_is_held_by_one_who_brings_it_and_by_nobody_while_it_is_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with held(journal.path) as mine:
+        assert not mine
+    journal.close()
+    with held(journal.path) as mine, held(journal.path) as another:
+        assert (mine, another) == (True, False)
+        with pytest.raises(TrackingError, match=r"or experiments\.sync brings it at this moment$"):
+            Journal(tmp_path)
+    with held(journal.path) as mine:
+        assert mine
 
 
 def test_without_locks_a_journal_of_the_last_hour_is_taken_for_open(
@@ -130,8 +152,12 @@ def test_without_locks_a_journal_of_the_last_hour_is_taken_for_open(
     monkeypatch.setattr(fcntl, "flock", no_locks)
     path = filled(tmp_path)
     assert is_being_written(path)
+    with held(path) as mine:
+        assert not mine
     os.utime(path, (path.stat().st_mtime - 3700,) * 2)
     assert not is_being_written(path)
+    with held(path) as mine:
+        assert mine
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:

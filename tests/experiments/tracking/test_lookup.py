@@ -3,13 +3,22 @@ from __future__ import annotations
 import pytest
 
 from experiments.tracking.facts import IDENTITY_TAG
-from experiments.tracking.lookup import DeletedRunError, find_by_reference, find_run, get_run, identity_of
+from experiments.tracking.journal import now
+from experiments.tracking.lookup import (
+    MADE_TAG,
+    DeletedRunError,
+    find_by_reference,
+    find_run,
+    get_run,
+    identity_of,
+)
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
 
 
-def make(store: Store, identity: str) -> str:
-    run_id: str = store.client.create_run(store.experiment_id, tags={IDENTITY_TAG: identity}).info.run_id
+def make(store: Store, identity: str, began: int = 1000, **tags: str) -> str:
+    tags = {IDENTITY_TAG: identity, **tags}
+    run_id: str = store.client.create_run(store.experiment_id, began, tags).info.run_id
     return run_id
 
 
@@ -39,9 +48,9 @@ def test_of_doubles_the_one_in_use_is_kept_and_empty_ones_are_deleted(store: Sto
     store.client.log_param(used, "a", "1")
     store.client.log_param(also_used, "a", "1")
     store.client.log_param(also_used, "b", "1")
-    assert find_run(store, "one", tidy=False).info.run_id == also_used
-    assert len(store.client.search_runs([store.experiment_id])) == 3
     assert find_run(store, "one").info.run_id == also_used
+    assert len(store.client.search_runs([store.experiment_id])) == 3
+    assert find_run(store, "one", tidy=True).info.run_id == also_used
     left = store.client.search_runs([store.experiment_id])
     assert {run.info.run_id for run in left} == {used, also_used}, "nothing that was recorded is deleted"
     assert store.client.get_run(empty).info.lifecycle_stage == "deleted"
@@ -49,9 +58,21 @@ def test_of_doubles_the_one_in_use_is_kept_and_empty_ones_are_deleted(store: Sto
 
 def test_the_run_that_is_being_written_is_kept_though_it_is_empty_yet(store: Store) -> None:
     first, second = make(store, "one"), make(store, "one")
-    assert find_run(store, "one", first).info.run_id == first
+    assert find_run(store, "one", first, tidy=True).info.run_id == first
     assert store.client.get_run(second).info.lifecycle_stage == "deleted"
     assert find_run(store, "one").info.run_id == first, "and afterwards it is the only one that is not deleted"
+
+
+def test_an_empty_run_that_another_process_may_have_just_made_is_left(store: Store) -> None:
+    used = make(store, "one")
+    store.client.log_param(used, "a", "1")
+    make(store, "one", began=now())
+    make(store, "one", **{MADE_TAG: str(now())})
+    make(store, "one", **{MADE_TAG: str(now() - 301_000)})
+    assert find_run(store, "one", tidy=True).info.run_id == used
+    assert len(store.client.search_runs([store.experiment_id])) == 3
+    find_run(store, "one", used, tidy=True)
+    assert len(store.client.search_runs([store.experiment_id])) == 1
 
 
 def test_a_reference_is_mlflows_id_or_that_of_a_journal(store: Store) -> None:

@@ -227,6 +227,9 @@ def test_another_page_cannot_change_anything(team_server: Server, method: str) -
 PUBLIC = {"/health", "/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"}
 """What MLflow answers without a password: that it is alive, and how it is set up."""
 
+NOWHERE = {"/static-files/x"}
+"""Files of MLflow's pages, which it may show anybody; there is none of this name."""
+
 
 @pytest.fixture(scope="module")
 def routes() -> set[tuple[str, str]]:
@@ -265,8 +268,11 @@ def test_without_a_password_no_route_answers(team_server: Server, routes: set[tu
     assert len(routes) > 300
     for kind in KINDS:
         assert any(kind in path for _, path in routes), kind
-    let_in = {path for method, path in routes if 200 <= team_server.ask(method, path).status < 400}
-    assert let_in == PUBLIC
+    statuses = {route: team_server.ask(*route).status for route in routes}
+    assert {path for (_, path), status in statuses.items() if status < 400} == PUBLIC
+    refused = {route: status for route, status in statuses.items() if route[1] not in PUBLIC | NOWHERE}
+    assert {route: status for route, status in refused.items() if status != 401} == {}
+    assert {status for (_, path), status in statuses.items() if path in NOWHERE} <= {401, 404}
 
 
 def test_who_has_no_password_is_told_where_to_put_it(team_server: Server, project: Path) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.tracking import sources
+from experiments.tracking.journal import Journal
 from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import TrackingError
 from experiments.tracking.sources import Source, journals, of_journal, of_store, parents_first
 from experiments.tracking.store import Store
 
@@ -33,6 +36,25 @@ def test_a_journal_says_whose_it_is_and_whether_it_is_being_written(
         "mine", "cifar10", "sqlite:///mlflow.db", False,
     )  # fmt: skip
     assert source.load().status == "FINISHED"
+
+
+def test_a_journal_that_has_just_been_made_goes_on(project: Path) -> None:
+    journal = Journal(project / "outputs" / "1")
+    source = of_journal(journal.path)
+    assert (source.name, source.goes_on) == ("1", True)
+    journal.close()
+    with pytest.raises(TrackingError, match="its journal has no beginning"):
+        of_journal(journal.path)
+
+
+def test_who_brings_a_run_out_of_a_database_is_alone(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "LOCK_SECONDS", 0.1)
+    store.client.create_run(store.experiment_id, run_name="one")
+    (source,) = of_store(store, project)
+    with source.alone() as alone, source.alone() as another:
+        assert (alone, another) == (True, False)
 
 
 def test_of_runs_with_a_journal_a_store_gives_only_those_that_it_has_all_of(
