@@ -76,7 +76,7 @@ class RunFacts:
         parent: the identity of the run above it.
         run_id: MLflow's id in the store where the run began, if its journal began later than the run.
         artifacts: the name that a store shows, and the file; `rewritten`: names told more than once.
-        status: how it ended, None while it goes on.
+        status: how it ended, None while it goes on; `assumed`: no line tells so, its process is only gone.
         seal: the store is marked with it once it has all of this; `seal_tag` is the mark's name.
         unknown: kinds of entries that only a newer version understands.
     """
@@ -96,6 +96,7 @@ class RunFacts:
     models: list[ModelFacts] = field(default_factory=list)
     status: str | None = None
     ended: int = 0
+    assumed: bool = False
     seal: str = ""
     seal_tag: str = ""
     unknown: set[str] = field(default_factory=set)
@@ -128,7 +129,7 @@ def whole_facts(entries: Sequence[Entry], folder: Path) -> RunFacts:
         raise TrackingError(f"{folder}: its journal has no beginning")
     facts = facts_of(entries[0], entries, folder)
     if facts.status is None:
-        facts.status, facts.ended = "KILLED", entries[-1].at
+        facts.status, facts.ended, facts.assumed = "KILLED", entries[-1].at, True
     return facts
 
 

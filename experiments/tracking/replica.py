@@ -210,11 +210,11 @@ class Replica:
         return self._known.get(facts.parent or "")
 
     def _close(self, facts: RunFacts, inventory: Inventory) -> None:
-        """The end, unless the store knows of a later one, or of a process that took the run up again."""
+        """The end, unless it is only assumed and the store has a later one, or another process took the run up."""
         if self._may_be_double:
             with self._step(f"run {facts.name}: a double cannot be deleted"):
                 find_run(self.store, facts.identity, self.run.info.run_id, tidy=True)
-        later = (inventory.run.info.end_time or 0) > facts.ended
+        later = facts.assumed and (inventory.run.info.end_time or 0) > facts.ended
         if later or int(inventory.tags.get(RESUMES_TAG, 0)) > self._resumes:
             return
         with self._step(f"run {facts.name}: set_terminated failed"):

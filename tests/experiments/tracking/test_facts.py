@@ -40,13 +40,13 @@ def test_a_journal_tells_all_of_a_run(tmp_path: Path) -> None:
     assert facts.metrics == [Measurement("loss", 0.5, 7, 1), Measurement("broken", None, 7, 1)]
     assert (facts.artifacts, facts.rewritten) == ({"a/b.txt": tmp_path / "artifacts/a/b.txt"}, {"a/b.txt"})
     assert [(model.key, model.folder) for model in facts.models] == [("9", tmp_path / "model")]
-    assert (facts.status, facts.ended) == ("FINISHED", 1011)
+    assert (facts.status, facts.ended, facts.assumed) == ("FINISHED", 1011, False)
     assert (facts.seal_tag, facts.seal) == ("journal.seq", "11"), "where it is stored is not part of it"
 
 
 def test_a_run_without_an_end_was_killed_at_its_last_line(tmp_path: Path) -> None:
     facts = whole_facts(entries(("metrics", {"values": []})), tmp_path)
-    assert (facts.status, facts.ended) == ("KILLED", 1002)
+    assert (facts.status, facts.ended, facts.assumed) == ("KILLED", 1002, True)
 
 
 def test_a_run_that_was_taken_up_again_ends_with_its_last_end(tmp_path: Path) -> None:

@@ -112,9 +112,20 @@ def test_a_child_is_brought_before_its_parent_and_nested_later(store: Store, tmp
     assert dump(store.client, "cifar10")["child"]["parent"] == "parent"
 
 
-def test_a_later_end_and_a_run_that_was_taken_up_again_are_left(store: Store, tmp_path: Path) -> None:
+def test_an_end_that_a_journal_tells_counts_though_the_store_has_a_later_one(store: Store, tmp_path: Path) -> None:
+    replica = Replica(store, fresh=True)
+    replica.bring(facts(tmp_path, status=None))
+    store.client.set_terminated(replica.run.info.run_id, "KILLED", 9000)  # by its parent, or the doctor
+    assert Replica(store).bring(facts(tmp_path, ended=8000)).complete
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 8000)
+
+
+def test_before_an_end_that_is_assumed_a_later_one_counts_and_a_run_that_was_taken_up_again_is_left(
+    store: Store, tmp_path: Path
+) -> None:
     Replica(store, fresh=True).bring(facts(tmp_path, ended=9000))
-    Replica(store).bring(facts(tmp_path, ended=8000, status="KILLED", seal="7"))
+    Replica(store).bring(facts(tmp_path, ended=8000, status="KILLED", assumed=True, seal="7"))
     (run,) = store.client.search_runs([store.experiment_id])
     assert (run.info.status, run.info.end_time) == ("FINISHED", 9000)
     store.client.set_tag(run.info.run_id, "resumes", "1")
