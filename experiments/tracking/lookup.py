@@ -26,6 +26,8 @@ class DeletedRunError(TrackingError):
 def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = False) -> Any:
     """MLflow's run of this identity, also a deleted one; None if there is none.
 
+    It is looked for in the store's MLflow experiment, and then in all others: that may have been renamed.
+
     A reply to `runs/create` that was lost can leave a second, empty run behind; `tidy` deletes it, which only the
     process that writes or brings the run may ask for. One that is young may be in use by another process that copied
     the journal elsewhere, and is left, unless `run_id` tells the one to keep: then the others are our own.
@@ -35,9 +37,7 @@ def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = False) 
     """
     if not re.fullmatch(r"[\w-]{1,64}", identity):
         raise TrackingError(f"{identity!r}: is not the identity of a run")
-    found = store.client.search_runs(
-        [store.experiment_id], f"tags.`{IDENTITY_TAG}` = '{identity}'", run_view_type=_ACTIVE_AND_DELETED
-    )
+    found = _search(store, [store.experiment_id], identity) or _search(store, _other_experiments(store), identity)
     ranked = sorted(found, key=lambda run: (run.info.run_id == run_id, *_contents(run)), reverse=True)
     for double in ranked[1:] if tidy else ():
         empty = not double.data.metrics and not double.data.params
@@ -78,6 +78,22 @@ def find_by_reference(store: Store, reference: str) -> Any:
 def identity_of(run: Any) -> str:
     """The identity of MLflow's run: that of its journal, or for a run without one MLflow's own id."""
     return str(run.data.tags.get(IDENTITY_TAG, run.info.run_id))
+
+
+def _search(store: Store, experiments: list[str], identity: str) -> list[Any]:
+    tagged = f"tags.`{IDENTITY_TAG}` = '{identity}'"
+    return list(store.client.search_runs(experiments, tagged, run_view_type=_ACTIVE_AND_DELETED)) if experiments else []
+
+
+def _other_experiments(store: Store) -> list[str]:
+    found: list[str] = []
+    token = None
+    while True:
+        page = store.client.search_experiments(page_token=token)
+        found += [item.experiment_id for item in page if item.experiment_id != store.experiment_id]
+        token = page.token
+        if not token:
+            return found
 
 
 def _is_young(run: Any) -> bool:

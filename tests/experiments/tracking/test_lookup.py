@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import IDENTITY_TAG
 from experiments.tracking.journal import now
 from experiments.tracking.lookup import (
@@ -13,7 +14,7 @@ from experiments.tracking.lookup import (
     identity_of,
 )
 from experiments.tracking.service import TrackingError
-from experiments.tracking.store import Store
+from experiments.tracking.store import Store, open_store
 
 
 def make(store: Store, identity: str, began: int = 1000, **tags: str) -> str:
@@ -30,6 +31,17 @@ def test_a_run_is_found_by_its_identity_or_not_at_all(store: Store) -> None:
     assert find_run(store, "third") is None
     assert get_run(store, "f" * 32) is None
     assert get_run(store, "no id at all") is None
+
+
+def test_a_run_is_found_though_its_experiment_was_renamed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = make(store, "one")
+    store.client.rename_experiment(store.experiment_id, "renamed")
+    again = open_store(TrackingConfig())
+    assert again.experiment_id != store.experiment_id
+    search = again.client.search_experiments
+    monkeypatch.setattr(again.client, "search_experiments", lambda **asked: search(max_results=1, **asked))
+    assert find_run(again, "one").info.run_id == run_id
+    assert find_run(again, "another") is None
 
 
 def test_a_run_without_a_journal_is_its_own_identity(store: Store) -> None:
