@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
@@ -11,9 +12,9 @@ from cifar.config import ConfigError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import RunFacts
 from experiments.tracking.lookup import DeletedRunError
-from experiments.tracking.redaction import redact
+from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.replica import Brought, Replica, lacking
-from experiments.tracking.service import TrackingError, UnreachableError
+from experiments.tracking.service import TrackingError, UnreachableError, first_line
 from experiments.tracking.sources import Source, parents_first
 from experiments.tracking.store import Store, database_path, existing_store, is_local, open_store
 
@@ -22,6 +23,9 @@ ATTEMPTS = 3
 
 PAUSE = 1.0
 """Seconds between them."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -88,6 +92,9 @@ class Completion:
             self.summary.notes.append(str(error))
         except (TrackingError, ConfigError) as error:
             self.summary.add_problem(f"{source.name}: {error}")
+        except Exception as error:  # a mistake of ours, or what MLflow did not think of: the others go on
+            log.warning("%s: %s", source.name, redacted_traceback(error))
+            self.summary.add_problem(f"{source.name}: {type(error).__name__}: {first_line(error)}")
         else:
             if refused:
                 self.summary.add_problem(*refused)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-_FACTS = ("name", "digest", "source_type", "source", "schema", "profile")
+INPUT_FACTS = ("name", "digest", "source_type", "source", "schema", "profile")
+"""What a journal keeps of a data set, beside its tags."""
 
 
 def describe(
@@ -33,13 +34,13 @@ def as_input(told: Mapping[str, Any]) -> Any:
     """MLflow's DatasetInput of what `describe` or `as_told` gave, or a journal kept."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    dataset = Dataset(**{fact: told[fact] for fact in _FACTS})
+    dataset = Dataset(**{fact: told[fact] for fact in INPUT_FACTS})
     return DatasetInput(dataset=dataset, tags=[InputTag(key, value) for key, value in told["tags"].items()])
 
 
 def as_told(item: Any) -> dict[str, Any]:
     """The opposite: a DatasetInput of MLflow's as it would stand in a journal."""
-    told = {fact: getattr(item.dataset, fact) for fact in _FACTS}
+    told = {fact: getattr(item.dataset, fact) for fact in INPUT_FACTS}
     return {**told, "tags": {tag.key: tag.value for tag in item.tags}}
 
 

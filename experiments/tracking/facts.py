@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.tracking.checked import BAD_VALUES, number, text, texts, whole
+from experiments.tracking.dataset import INPUT_FACTS
 from experiments.tracking.journal import JOURNAL_FILE, Entry
 from experiments.tracking.service import TrackingError
 
@@ -25,6 +27,8 @@ ERROR_TAG = "error"
 
 FOLDER_TAG = "folder"
 """The tag that says where a run's journal is, from the folder that its command was typed in."""
+
+ENDS = ("FINISHED", "FAILED", "KILLED")
 
 REFERENCE = "journal-"
 """Goes before a run's identity where else MLflow's id of the run would stand: a run that no store knows yet."""
@@ -116,7 +120,7 @@ def facts_of(begin: Entry, entries: Iterable[Entry], folder: Path) -> RunFacts:
             continue
         try:
             tell(facts, entry, folder)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except BAD_VALUES:
             raise _incomplete(entry, folder) from None
         if entry.kind != "stored":
             facts.seal = str(entry.seq)
@@ -136,11 +140,12 @@ def whole_facts(entries: Sequence[Entry], folder: Path) -> RunFacts:
 def _begun(begin: Entry, folder: Path) -> RunFacts:
     told = begin.facts
     try:
-        own, identity = str(told["id"]), str(told.get("run") or told["id"])
-        facts = RunFacts(identity, str(told["experiment"]), str(told["name"]), begin.at)
-    except KeyError:
+        own = text(told["id"])
+        identity = text(told.get("run") or own)
+        facts = RunFacts(identity, text(told["experiment"]), text(told["name"]), whole(begin.at))
+        facts.parent, facts.run_id = (text(told[name]) if told.get(name) else None for name in ("parent", "run_id"))
+    except BAD_VALUES:
         raise _incomplete(begin, folder) from None
-    facts.parent, facts.run_id = told.get("parent"), told.get("run_id")
     facts.seal_tag = SEAL_TAG if own == identity else f"{SEAL_TAG}.{own[:8]}"
     return facts
 
@@ -150,31 +155,39 @@ def _incomplete(entry: Entry, folder: Path) -> TrackingError:
 
 
 def _tell_params(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.params |= entry.facts["values"]
+    facts.params |= texts(entry.facts["values"])
 
 
 def _tell_tags(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.tags |= entry.facts["values"]
+    facts.tags |= texts(entry.facts["values"])
 
 
 def _tell_metrics(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.metrics += [Measurement(*values) for values in entry.facts["values"]]
+    facts.metrics += [_measurement(*values) for values in entry.facts["values"]]
+
+
+def _measurement(name: object, value: object, at: object, step: object) -> Measurement:
+    return Measurement(text(name), None if value is None else number(value), whole(at), whole(step))
 
 
 def _tell_inputs(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.inputs += entry.facts["values"]
+    told = entry.facts["values"]
+    for values in told:
+        texts({name: values[name] for name in INPUT_FACTS})
+        texts(values["tags"])
+    facts.inputs += told
 
 
 def _tell_artifact(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    name = entry.facts["name"]
+    name = text(entry.facts["name"])
     if name in facts.artifacts:
         facts.rewritten.add(name)
     facts.artifacts[name] = _within(folder, entry.facts["file"])
 
 
 def _tell_model(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    files, step = _within(folder, entry.facts["folder"]), int(entry.facts.get("step", 0))
-    facts.models.append(ModelFacts(str(entry.seq), files, entry.facts["name"], step))
+    files, step = _within(folder, entry.facts["folder"]), whole(entry.facts.get("step", 0))
+    facts.models.append(ModelFacts(str(entry.seq), files, text(entry.facts["name"]), step))
 
 
 def _within(folder: Path, name: str) -> Path:
@@ -190,7 +203,9 @@ def _tell_resume(facts: RunFacts, entry: Entry, folder: Path) -> None:
 
 
 def _tell_end(facts: RunFacts, entry: Entry, folder: Path) -> None:
-    facts.status, facts.ended = entry.facts["status"], entry.at
+    if entry.facts["status"] not in ENDS:
+        raise ValueError
+    facts.status, facts.ended = entry.facts["status"], whole(entry.at)
 
 
 def _tell_nothing(facts: RunFacts, entry: Entry, folder: Path) -> None:

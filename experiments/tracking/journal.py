@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar.durable import room
+from experiments.tracking.checked import BAD_VALUES
 from experiments.tracking.service import TrackingError
 
 JOURNAL_FILE = "journal.jsonl"
@@ -186,7 +187,7 @@ def _read(path: Path) -> tuple[list[Entry], int]:
             break
         try:
             entry = Entry.read(line)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except BAD_VALUES:
             entry = None
         if entry is None or entry.seq != number:
             raise TrackingError(f"{path}: line {number} is damaged; restore the file from a copy, or put it away")

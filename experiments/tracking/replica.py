@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ from experiments.tracking.journal import now
 from experiments.tracking.life import HEARTBEAT_TAG, heartbeat
 from experiments.tracking.lookup import MADE_TAG, DeletedRunError, find_run, get_run
 from experiments.tracking.model import bring_model
-from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
+from experiments.tracking.redaction import redacted_traceback
+from experiments.tracking.service import TrackingError, UnreachableError, first_line, one_line_errors
 from experiments.tracking.store import Store
 
 PARENT_TAG = "mlflow.parentRunId"
+log = logging.getLogger(__name__)
+
 ROOM = {"metrics": 800, "params": 50, "tags": 50}
 """How many of each go into one request; MLflow takes 1000 in all, and a megabyte."""
 
@@ -148,7 +152,7 @@ class Replica:
         for name, value in inventory.other_params(facts.params).items():
             brought.refused.append(f"{facts.name}: param {name} is {value} there, not {facts.params[name]}")
         tags = facts.tags | {IDENTITY_TAG: facts.identity}
-        self._resumes = int(facts.tags.get(RESUMES_TAG, self._resumes))
+        self._resumes = _resumes(facts.tags) or self._resumes
         with self._step(f"run {facts.name}: its metrics cannot be read"):
             metrics = inventory.lacking_metrics(facts.metrics)
         brought.metrics_there += len(facts.metrics) - len(metrics)
@@ -215,7 +219,7 @@ class Replica:
             with self._step(f"run {facts.name}: a double cannot be deleted"):
                 find_run(self.store, facts.identity, self.run.info.run_id, tidy=True)
         later = facts.assumed and (inventory.run.info.end_time or 0) > facts.ended
-        if later or int(inventory.tags.get(RESUMES_TAG, 0)) > self._resumes:
+        if later or _resumes(inventory.tags) > self._resumes:
             return
         with self._step(f"run {facts.name}: set_terminated failed"):
             self.store.client.set_terminated(self.run.info.run_id, facts.status, facts.ended)
@@ -247,6 +251,9 @@ class Replica:
             raise
         except TrackingError as error:
             brought.refused.append(str(error))
+        except Exception as error:  # one thing that MLflow cannot take must not keep back what follows
+            log.warning("%s: %s", doing, redacted_traceback(error))
+            brought.refused.append(f"{doing}: {type(error).__name__}: {first_line(error)}")
 
 
 def lacking(store: Store | None, facts: RunFacts) -> Brought:
@@ -269,6 +276,14 @@ def lacking(store: Store | None, facts: RunFacts) -> Brought:
         metrics = inventory.lacking_metrics(facts.metrics)
         files = sum(inventory.lacks_file(name, file) for name, file in facts.artifacts.items())
     return Brought(metrics=len(metrics), metrics_there=len(facts.metrics) - len(metrics), artifacts=files)
+
+
+def _resumes(tags: Mapping[str, str]) -> int:
+    """How often a run was taken up again; a person may have written anything into the tag."""
+    try:
+        return int(tags.get(RESUMES_TAG, 0))
+    except ValueError:
+        return 0
 
 
 def _is_sealed(facts: RunFacts, inventory: Inventory) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_a_store_that_fails_is_tried_three_times_and_then_not_for_every_run(
     assert tried == ["one"] * 3
     assert summary.problems == ["the store: away", "3 runs wait for sqlite:///mlflow.db"]
     assert summary.incomplete == 3
+
+
+def test_a_run_that_we_did_not_think_of_does_not_stop_the_others(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_SECRET", "canary-secret")
+
+    def load() -> RunFacts:
+        raise ZeroDivisionError("of a canary-secret")
+
+    summary, _ = bring(replace(source("one"), load=load), source("two"))
+    assert (summary.complete, summary.incomplete) == (1, 1)
+    assert summary.problems == ["one: ZeroDivisionError: of a ***"]
+    assert "in load" in caplog.text
+    assert "canary" not in "".join(record.getMessage() for record in caplog.records)
 
 
 def test_one_lost_reply_is_no_problem(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

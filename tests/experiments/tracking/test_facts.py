@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from experiments.tracking.dataset import INPUT_FACTS
 from experiments.tracking.facts import Measurement, facts_of, whole_facts
 from experiments.tracking.journal import Entry
 from experiments.tracking.service import TrackingError
@@ -25,7 +27,7 @@ def test_a_journal_tells_all_of_a_run(tmp_path: Path) -> None:
             ("params", {"values": {"b": "2"}}),
             ("tags", {"values": {"t": "old"}}),
             ("metrics", {"values": [["loss", 0.5, 7, 1], ["broken", None, 7, 1]]}),
-            ("inputs", {"values": [{"name": "d", "digest": "x"}]}),
+            ("inputs", {"values": [dict.fromkeys(INPUT_FACTS, "x") | {"tags": {"a": "b"}}]}),
             ("artifact", {"name": "a/b.txt", "file": "artifacts/a/b.txt"}),
             ("artifact", {"name": "a/b.txt", "file": "artifacts/a/b.txt"}),
             ("model", {"name": "model", "folder": "model"}),
@@ -77,7 +79,24 @@ def test_kinds_of_a_newer_version_are_named(tmp_path: Path) -> None:
         ("artifact", {"name": "a", "file": "../../etc/passwd"}),
         ("artifact", {"name": "a", "file": "/etc/passwd"}),
         ("model", {"name": "a", "folder": "/etc"}),
+        ("metrics", {"values": [["loss", [1], 7, 1]]}),
+        ("metrics", {"values": [["loss", "0.5", 7, 1]]}),
+        ("metrics", {"values": [["loss", 10**400, 7, 1]]}),
+        ("metrics", {"values": [[5, 0.5, 7, 1]]}),
+        ("metrics", {"values": [["loss", 0.5, 10**30, 1]]}),
+        ("metrics", {"values": [["loss", 0.5, 7, 2**63]]}),
+        ("metrics", {"values": [["loss", 0.5, 7, 1.5]]}),
+        ("params", {"values": {"a": {"b": "1"}}}),
+        ("tags", {"values": {"a": None}}),
+        ("tags", {"values": {"a": "\udcff"}}),
+        ("inputs", {"values": [{}]}),
+        ("inputs", {"values": [dict.fromkeys(INPUT_FACTS, "x") | {"tags": {"a": 1}}]}),
+        ("artifact", {"name": 5, "file": "artifacts/a"}),
+        ("artifact", {"name": "a", "file": "a\0b"}),
+        ("model", {"name": "a", "folder": "model", "step": "1"}),
         ("end", {}),
+        ("end", {"status": "RUNNING"}),
+        ("end", {"status": 7}),
     ],
 )
 def test_a_line_that_lacks_something_is_named(tmp_path: Path, kind: str, facts: dict[str, Any]) -> None:
@@ -95,6 +114,14 @@ def test_a_journal_without_a_beginning_is_refused(tmp_path: Path) -> None:
     for wrong in ([], [Entry(1, 1, "end", {"status": "FINISHED"})]):
         with pytest.raises(TrackingError, match="its journal has no beginning"):
             whole_facts(wrong, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"id": 5}, {"name": ["n"]}, {"experiment": None}, {"parent": 5}, {"run_id": ["r"]}])
+def test_a_beginning_of_other_kinds_is_named(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(TrackingError, match=r"line 1 \(begin\) does not tell what it should"):
+        whole_facts([replace(BEGIN, facts={**BEGIN.facts, **wrong})], tmp_path)
+    with pytest.raises(TrackingError, match=r"line 1 \(begin\) does not tell what it should"):
+        whole_facts([replace(BEGIN, at=10**30)], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,19 @@ def test_a_last_line_that_was_cut_off_is_left_out_and_written_over(tmp_path: Pat
     assert read_journal(path)[-1].facts == {"status": "KILLED"}
 
 
-@pytest.mark.parametrize("damage", ["", "null", "[]", '{"seq": 2}', '{"seq": 7, "at": 1, "kind": "x"}', "\x00\x00"])
+DAMAGED = (
+    "",
+    "null",
+    "[]",
+    '{"seq": 2}',
+    '{"seq": 7, "at": 1, "kind": "x"}',
+    '{"seq": 2, "at": 1e999, "kind": "x"}',
+    "\x00\x00",
+    "[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
     path = filled(tmp_path)
     first, _, last = path.read_text(encoding="utf-8").splitlines()

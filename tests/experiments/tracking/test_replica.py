@@ -10,7 +10,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
-from experiments.tracking.facts import Measurement, RunFacts
+from experiments.tracking.facts import Measurement, ModelFacts, RunFacts
 from experiments.tracking.lookup import DeletedRunError
 from experiments.tracking.replica import Replica, lacking
 from experiments.tracking.service import UnreachableError
@@ -100,6 +100,18 @@ def test_what_a_store_refuses_is_told_and_the_rest_is_brought(store: Store, tmp_
     (there,) = dump(store.client, "cifar10").values()
     assert (len(there["params"]), len(there["metrics"]), there["status"]) == (120, 2000, "FINISHED")
     assert "journal.seq" not in store.client.get_run(run.info.run_id).data.tags
+
+
+def test_one_thing_that_mlflow_cannot_take_does_not_keep_back_the_rest(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("{ : damaged: [")
+    model = ModelFacts("1", tmp_path / "model", "model")
+    replica = Replica(store, fresh=True)
+    (refused,) = replica.bring(facts(tmp_path, models=[model], status=None, tags={"resumes": "many"})).refused
+    assert refused.startswith("run one: the model is not recorded: ")
+    assert replica.bring(facts(tmp_path, metrics=[Measurement("later", 1.0, 1, 1)])).refused == []
+    run = store.client.get_run(replica.run.info.run_id)
+    assert (run.data.metrics["later"], run.info.status) == (1.0, "FINISHED")
 
 
 def test_a_child_is_brought_before_its_parent_and_nested_later(store: Store, tmp_path: Path) -> None:
