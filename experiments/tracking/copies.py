@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from experiments.tracking.bounds import leads_into
 from experiments.tracking.dataset import as_told
 from experiments.tracking.facts import IDENTITY_TAG, SEAL_TAG, Measurement, ModelFacts, RunFacts
 from experiments.tracking.lookup import MADE_TAG, get_run, identity_of
@@ -47,12 +48,6 @@ def facts_of_run(store: Store, run: Any) -> RunFacts:
     return facts
 
 
-def files_of(root: Path) -> dict[str, Path]:
-    """The artifacts in a run's folder, by the name that a store shows."""
-    files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else []
-    return {path.relative_to(root).as_posix(): path for path in files}
-
-
 def models_of(client: Any, run: Any, home: Path) -> Iterator[ModelFacts]:
     """The networks of MLflow's run that are ready; their files are looked for below `home`, the database's folder."""
     steps = {output.model_id: output.step for output in (run.outputs.model_outputs if run.outputs else [])}
@@ -62,7 +57,7 @@ def models_of(client: Any, run: Any, home: Path) -> Iterator[ModelFacts]:
             continue
         yield ModelFacts(
             key=model.tags.get(MODEL_TAG, f":{model_id}").rpartition(":")[2],
-            folder=local_path(model.artifact_location, home),
+            folder=own_path(model.artifact_location, home),
             name=model.name,
             step=step,
             model_type=model.model_type,
@@ -77,6 +72,21 @@ def models_of(client: Any, run: Any, home: Path) -> Iterator[ModelFacts]:
                 for item in model.metrics or ()
             ],
         )
+
+
+def own_path(location: str, home: Path) -> Path:
+    """The same of what may be sent elsewhere: a database that was copied here could name any folder of this machine.
+
+    Raises:
+        TrackingError: the place is outside the database's folder, or on another machine.
+    """
+    path = local_path(location, home)
+    if path.exists() and not leads_into(path, home):
+        raise TrackingError(
+            f"{path}: lies outside {home}, the folder of the database, and is not sent. Bring it there, and name its "
+            "new place in the database"
+        )
+    return path
 
 
 def local_path(location: str, home: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.tracking.bounds import leads_into
 from experiments.tracking.checked import BAD_VALUES, number, text, texts, whole
 from experiments.tracking.dataset import INPUT_FACTS
 from experiments.tracking.journal import JOURNAL_FILE, Entry
@@ -83,6 +84,7 @@ class RunFacts:
         status: how it ended, None while it goes on; `assumed`: no line tells so, its process is only gone.
         seal: the store is marked with it once it has all of this; `seal_tag` is the mark's name.
         unknown: kinds of entries that only a newer version understands.
+        left_out: which files cannot be sent, and why, a line each.
     """
 
     identity: str
@@ -104,6 +106,7 @@ class RunFacts:
     seal: str = ""
     seal_tag: str = ""
     unknown: set[str] = field(default_factory=set)
+    left_out: list[str] = field(default_factory=list)
 
 
 def facts_of(begin: Entry, entries: Iterable[Entry], folder: Path) -> RunFacts:
@@ -182,7 +185,10 @@ def _tell_artifact(facts: RunFacts, entry: Entry, folder: Path) -> None:
     name = text(entry.facts["name"])
     if name in facts.artifacts:
         facts.rewritten.add(name)
-    facts.artifacts[name] = _within(folder, entry.facts["file"])
+    file = _within(folder, entry.facts["file"])
+    if file.exists() and (file.is_symlink() or not file.is_file()):
+        raise ValueError
+    facts.artifacts[name] = file
 
 
 def _tell_model(facts: RunFacts, entry: Entry, folder: Path) -> None:
@@ -192,8 +198,8 @@ def _tell_model(facts: RunFacts, entry: Entry, folder: Path) -> None:
 
 def _within(folder: Path, name: str) -> Path:
     """A journal that came from elsewhere must not make us send a file of this machine."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    path = folder / text(name)
+    if not leads_into(path, folder):
         raise ValueError
     return path
 

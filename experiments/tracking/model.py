@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar.config import IMAGE_SHAPE, NUM_CLASSES
+from experiments.tracking.bounds import files_of
 from experiments.tracking.facts import Measurement, ModelFacts
 from experiments.tracking.journal import sync_to_disk
 from experiments.tracking.store import Store
@@ -114,12 +115,16 @@ def _upload(client: Any, logged: Any, run: Any, model: ModelFacts, on_step: Call
     """Sends the files, with a description that names the run and the model as this store knows them."""
     from mlflow.models import Model
 
+    files = files_of(model.folder)  # before any is read: links could lead anywhere
     description = Model.load(str(model.folder))
     description.artifact_path = logged.artifact_location
     description.run_id = run.info.run_id
     description.model_id = description.model_uuid = logged.model_id
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(shutil.copytree(model.folder, Path(folder, NAME)))
+        copy = Path(folder, NAME)
+        for name, file in files.items():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy / name)
         description.save(str(copy / "MLmodel"))
         on_step(sum(file.stat().st_size for file in copy.rglob("*") if file.is_file()))
         client.log_model_artifacts(logged.model_id, str(copy))

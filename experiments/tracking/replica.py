@@ -109,6 +109,7 @@ class Replica:
         self._bring_inputs(facts, inventory, brought)
         self._bring_artifacts(facts, inventory, brought)
         self._bring_models(facts, brought)
+        brought.refused += facts.left_out
         self._adopt(facts, inventory, brought)
         if facts.status is not None:
             self._close(facts, inventory)

@@ -12,13 +12,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from experiments.tracking.copies import facts_of_run, files_of, local_path, models_of
+from experiments.tracking.bounds import files_of
+from experiments.tracking.copies import facts_of_run, models_of, own_path
 from experiments.tracking.facts import SEAL_TAG, RunFacts, whole_facts
 from experiments.tracking.journal import JOURNAL_FILE, held, is_being_written, read_journal
 from experiments.tracking.lookup import identity_of
 from experiments.tracking.model import NAME
 from experiments.tracking.replica import PARENT_TAG
-from experiments.tracking.service import one_line_errors
+from experiments.tracking.service import TrackingError, one_line_errors
 from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
 from experiments.tracking.store import Store, database_path
 
@@ -141,8 +142,10 @@ def _of_run(store: Store, run: Any, experiment: str, identities: Mapping[str, st
     def load() -> RunFacts:
         with one_line_errors(f"run {run.info.run_id}"):
             facts = facts_of_run(store, run)
-            facts.artifacts = files_of(local_path(run.info.artifact_uri, home))
-            facts.models = list(models_of(store.client, run, home))
+            with _left_out(facts):
+                facts.artifacts = files_of(own_path(run.info.artifact_uri, home))
+            with _left_out(facts):
+                facts.models = list(models_of(store.client, run, home))
         return facts
 
     return Source(
@@ -156,6 +159,15 @@ def _of_run(store: Store, run: Any, experiment: str, identities: Mapping[str, st
         load=load,
         alone=partial(_alone, database_path(store.uri)),
     )
+
+
+@contextmanager
+def _left_out(facts: RunFacts) -> Iterator[None]:
+    """Files that cannot be sent do not keep back the rest of the run."""
+    try:
+        yield
+    except TrackingError as error:
+        facts.left_out.append(f"{facts.name}: {error}")
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cifar.archives import file_sha256
+from experiments.tracking.bounds import files_of
 from experiments.tracking.census import Census, Journaled
-from experiments.tracking.copies import files_of, local_path
+from experiments.tracking.copies import local_path
 from experiments.tracking.facts import IDENTITY_TAG, RunFacts
 from experiments.tracking.model import HASH_TAG, MODEL_FILE, MODEL_TAG
 from experiments.tracking.service import TrackingError, one_line_errors

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -375,6 +377,34 @@ def test_a_journal_cannot_make_us_send_files_of_this_machine(
     path.write_text("\n".join(lines) + "\n")
     assert sync(["--to", other]) == 1
     assert "(artifact) does not tell what it should" in capsys.readouterr().err
+
+
+def test_a_copied_folder_cannot_make_us_send_what_its_links_lead_to(
+    store: Store, project: Path, other: str, new_recorder: NewRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "secret").mkdir()
+    (project / "secret" / "key").write_text("a private key")
+    with new_recorder(run_name="sly") as recorder:
+        model = project / "outputs" / "1" / "model"
+        model.mkdir()
+        (model / "MLmodel").write_text("flavors: {}\n")
+        (model / "key").symlink_to(project / "secret" / "key")
+        recorder._session.record("model", folder="model", name="model")
+        recorder.log_metrics({"test_accuracy": 0.5})
+    elsewhere = store.client.create_run(store.experiment_id, run_name="elsewhere")
+    store.client.set_terminated(elsewhere.info.run_id)
+    with closing(sqlite3.connect("mlflow.db")) as connection, connection:
+        where = (f"{project.parent}", elsewhere.info.run_id)
+        connection.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", where)
+    assert sync(["--to", other]) == 1
+    printed = capsys.readouterr().err
+    assert "model/key: is a link, and what it leads to is not sent" in printed
+    assert f"elsewhere: {project.parent}: lies outside {project}, the folder of the database" in printed
+    copy = dump(client_of(project, "other.db"), "cifar10")
+    assert copy["sly"]["latest"] == {"test_accuracy": "0.5"}
+    assert copy["elsewhere"]["artifacts"] == {}
+    sent = [path for path in (project / "mlruns").rglob("*") if path.is_file()]
+    assert not any(b"private" in path.read_bytes() for path in sent)
 
 
 def test_a_store_whose_password_was_not_kept_has_to_be_named(

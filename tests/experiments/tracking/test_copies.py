@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import LoggedModelOutput
 
-from experiments.tracking.copies import facts_of_run, files_of, local_path, models_of
+from experiments.tracking.copies import facts_of_run, local_path, models_of, own_path
 from experiments.tracking.facts import Measurement
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
@@ -44,13 +44,6 @@ def test_a_run_with_a_journal_keeps_its_identity_and_mark(store: Store, new_reco
     assert facts_of_run(store, child).status is None, "it goes on"
 
 
-def test_files_are_named_as_a_store_shows_them(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "b" / "c.txt").write_text("x")
-    assert files_of(tmp_path) == {"a/b/c.txt": tmp_path / "a/b/c.txt"}
-    assert files_of(tmp_path / "nothing") == {}
-
-
 @pytest.mark.parametrize(
     ("location", "path"),
     [
@@ -67,6 +60,19 @@ def test_a_place_is_meant_from_the_databases_folder(location: str, path: str) ->
 def test_files_of_another_machine_are_not_copied(location: str) -> None:
     with pytest.raises(TrackingError, match="only files of this machine can be copied"):
         local_path(location, Path("/home"))
+
+
+def test_a_database_cannot_make_us_send_files_that_lie_elsewhere(tmp_path: Path) -> None:
+    home, secret = tmp_path / "project", tmp_path / "secret"
+    (home / "mlruns").mkdir(parents=True)
+    secret.mkdir()
+    assert own_path(str(home / "mlruns"), home) == home / "mlruns", "where MLflow itself puts it"
+    assert own_path("mlruns", home) == home / "mlruns"
+    assert own_path(str(tmp_path / "gone"), home) == tmp_path / "gone", "nothing is there to be sent"
+    (home / "link").symlink_to(secret)
+    for location in (str(secret), f"file://{secret}", "../secret", "link", "mlruns/../link"):
+        with pytest.raises(TrackingError, match=f": lies outside {home}, the folder of the database, and is not sent"):
+            own_path(location, home)
 
 
 def test_only_networks_that_are_ready_are_told(store: Store, project: Path) -> None:

@@ -110,6 +110,16 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
         whole_facts(entries(("artifact", {"name": "a", "file": "artifacts/hostname"})), tmp_path)
 
 
+def test_an_artifact_that_is_a_link_or_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    for file in ("folder", "link"):
+        with pytest.raises(TrackingError, match="does not tell what it should"):
+            whole_facts(entries(("artifact", {"name": "a", "file": file})), tmp_path)
+    assert whole_facts(entries(("artifact", {"name": "a", "file": "file"})), tmp_path).artifacts
+
+
 def test_a_journal_without_a_beginning_is_refused(tmp_path: Path) -> None:
     for wrong in ([], [Entry(1, 1, "end", {"status": "FINISHED"})]):
         with pytest.raises(TrackingError, match="its journal has no beginning"):
