@@ -26,8 +26,9 @@ DATABASE = "mlflow.db"
 
 HELP = """\
 Brings MLflow what it lacks of the runs below outputs/ and multirun/, or below the folders given: runs whose server was
-away, database was locked, or process was killed. Each goes to the store that it was recorded for. What is there already
-is left as it is: a second call changes nothing.
+away, database was locked, or process was killed. Each goes to the store that it was recorded for: a database in the
+folder of its own project, or a server, if that is $MLFLOW_TRACKING_URI or no credentials would be sent to it. What is
+there already is left as it is: a second call changes nothing.
 
 With --to all of them go to that store, and so does every other run of the folders' mlflow.db: a whole project.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from cifar.config import ConfigError
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.credentials import may_go_to
 from experiments.tracking.facts import RunFacts
 from experiments.tracking.lookup import DeletedRunError
 from experiments.tracking.redaction import redact, redacted_traceback
@@ -26,6 +27,10 @@ PAUSE = 1.0
 
 
 log = logging.getLogger(__name__)
+
+
+class WithheldError(TrackingError):
+    """Nobody but a journal names the server, and it would get the user's credentials."""
 
 
 @dataclass
@@ -85,7 +90,7 @@ class Completion:
             with nullcontext(True) if self._dry_run else source.alone() as alone:
                 refused = self._bring(source, uri) if alone else []
             self.summary.goes_on += not alone
-        except UnreachableError as error:
+        except (UnreachableError, WithheldError) as error:
             self._waiting[uri] = 1
             self.summary.problems.append(str(error))
         except DeletedRunError as error:
@@ -113,6 +118,11 @@ class Completion:
         key = uri, source.experiment
         if key not in self._stores:
             _refuse_unusable(uri)
+            if self._to is None and not may_go_to(uri):
+                raise WithheldError(
+                    f"{redact(uri)}: only a journal names this server, which would get your credentials for MLflow. "
+                    f"If it is yours: --to {redact(uri)}"
+                )
             config = TrackingConfig(uri=uri, experiment=source.experiment)
             self._stores[key] = existing_store(config) if self._dry_run else open_store(config)
         return self._stores[key]

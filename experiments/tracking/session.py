@@ -15,6 +15,7 @@ from typing import Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
+from experiments.tracking.credentials import may_go_to
 from experiments.tracking.database import shown
 from experiments.tracking.facts import ERROR_TAG, FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
 from experiments.tracking.life import signs_of_life
@@ -108,9 +109,11 @@ class Session:
     def completing(self) -> str:
         """The command that brings the store what it lacks."""
         command = ["python", "-m", "experiments.sync"]
-        if not self._local and kept_address(self._uri) != self._uri:
-            command += ["--to", "URI"]  # the address holds a password, which a journal must not
-        if not any(self.folder.absolute().is_relative_to(Path(name).absolute()) for name in HOMES):
+        hidden = not self._local and kept_address(self._uri) != self._uri
+        if hidden or not may_go_to(self._uri):
+            # the address holds a password, which a journal must not; or sync does not send credentials by itself
+            command += ["--to", "URI" if hidden else self._uri, str(self.folder)]
+        elif not any(self.folder.absolute().is_relative_to(Path(name).absolute()) for name in HOMES):
             command.append(str(self.folder))
         return shlex.join(command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,15 @@ from filelock import FileLock, Timeout
 
 from experiments.tracking.bounds import files_of
 from experiments.tracking.copies import facts_of_run, models_of, own_path
-from experiments.tracking.facts import SEAL_TAG, RunFacts, whole_facts
+from experiments.tracking.facts import FOLDER_TAG, SEAL_TAG, RunFacts, whole_facts
 from experiments.tracking.journal import JOURNAL_FILE, held, is_being_written, read_journal
 from experiments.tracking.lookup import identity_of
 from experiments.tracking.model import NAME
 from experiments.tracking.replica import PARENT_TAG
 from experiments.tracking.service import TrackingError, one_line_errors
+from experiments.tracking.session import HOMES
 from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
-from experiments.tracking.store import Store, database_path
+from experiments.tracking.store import SQLITE, Store, database_path, is_local, kept_address
 
 LOCK_SECONDS = 60.0
 """How long another process that copies a run out of the same database is waited for."""
@@ -38,7 +39,7 @@ class Source:
     """A run that can be brought somewhere; `load` reads the rest of it.
 
     Attributes:
-        uri: the store that it was recorded for, as a journal keeps it.
+        uri: the store that it was recorded for, as a journal here would keep it.
         seal: what marks the run in a store that has all of it.
         goes_on: a process writes it at this moment.
         alone: keeps all others from bringing the run meanwhile; gives False if another one is at it, or writes it.
@@ -82,7 +83,7 @@ def of_journal(path: Path) -> Source:
         name=facts.name,
         parent=facts.parent,
         experiment=facts.experiment,
-        uri=str(entries[0].facts.get("uri", "")),
+        uri=_address(str(entries[0].facts.get("uri", "")), facts, path.parent),
         goes_on=goes_on,
         seal=facts.seal,
         load=lambda: whole_facts(read_journal(path), path.parent),
@@ -126,6 +127,24 @@ def parents_first(sources: Sequence[Source]) -> list[Source]:
         return len(passed)
 
     return sorted(sources, key=lambda source: depth(source.identity))
+
+
+def _address(uri: str, facts: RunFacts, folder: Path) -> str:
+    """The store that a journal names; a database's place is meant from the folder of its own project."""
+    if not is_local(uri):
+        return uri
+    with suppress(ValueError, OSError):  # no place at all
+        return kept_address(SQLITE + str(_project(facts.tags.get(FOLDER_TAG, ""), folder) / uri.removeprefix(SQLITE)))
+    return uri
+
+
+def _project(said: str, folder: Path) -> Path:
+    """Where the command of the run in `folder` was typed: above what the run says, or above `outputs/`; else here."""
+    parts, last = folder.absolute().parts, Path(said).parts
+    if last and parts[-len(last) :] == last:
+        return Path(*parts[: -len(last)])
+    above = [number for number, part in enumerate(parts) if part in HOMES]
+    return Path(*parts[: above[-1]]) if above else Path.cwd()
 
 
 def _runs(store: Store, experiment_id: str) -> Iterator[Any]:

@@ -27,7 +27,7 @@ from experiments.tracking.journal import JOURNAL_FILE, Journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store
 from tests.dumps import dump
-from tests.services.mlflow_server import Server
+from tests.services.mlflow_server import Proxy, Server
 
 NewRecorder = Callable[..., Recorder]
 
@@ -413,13 +413,30 @@ def test_a_store_whose_password_was_not_kept_has_to_be_named(
     said: list[str] = []
     with new_recorder(TrackingConfig(uri="http://me:canary@127.0.0.1:9"), "secret", warn=said.append) as recorder:
         pass
-    assert recorder.completing == "python -m experiments.sync --to URI"
+    assert recorder.completing == f"python -m experiments.sync --to URI {project}/outputs/1"
     assert "canary" not in said[0] + (project / "outputs" / "1" / JOURNAL_FILE).read_text()
     assert sync([]) == 1
     assert capsys.readouterr().err == (
         "not complete: secret: http://***@127.0.0.1:9: the password of this address was not kept; "
         "give the whole address with --to\n"
     )
+
+
+def test_what_a_run_says_completes_it_brings_that_run_with_the_users_credentials(
+    project: Path, new_recorder: NewRecorder, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary-password")
+    proxy.close()
+    config = TrackingConfig(uri=proxy.uri, experiment="with credentials")
+    with new_recorder(config, "mine", warn=lambda line: None) as recorder:
+        recorder.log_epoch(1, {"loss": 1.0})
+    assert recorder.completing == f"python -m experiments.sync --to {proxy.uri} {project}/outputs/1"
+    proxy.open()
+    assert sync([]) == 1
+    assert f"If it is yours: --to {proxy.uri}\n" in capsys.readouterr().err
+    assert sync(recorder.completing.split()[3:]) == 0
+    assert last_line(capsys) == "1 run complete, 1 new, 1 metrics added, 0 already there, 0 files added"
 
 
 # --- the command line --------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ import pytest
 
 from experiments.tracking import completion
 from experiments.tracking.completion import Completion, Summary
+from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import RunFacts
 from experiments.tracking.replica import Brought, Replica
-from experiments.tracking.service import UnreachableError
+from experiments.tracking.service import TrackingError, UnreachableError
 from experiments.tracking.sources import Source
 from experiments.tracking.store import Store
+
+SERVER = "https://mlflow.example.org"
 
 
 def source(name: str, uri: str = "sqlite:///mlflow.db", goes_on: bool = False) -> Source:
@@ -69,6 +72,23 @@ def test_a_run_that_we_did_not_think_of_does_not_stop_the_others(
     assert summary.problems == ["one: ZeroDivisionError: of a ***"]
     assert "in load" in caplog.text
     assert "canary" not in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_a_server_that_only_journals_name_gets_no_credentials(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(config: TrackingConfig) -> Store:
+        raise TrackingError(f"{config.uri} was asked")
+
+    monkeypatch.setattr(completion, "open_store", ask)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary")
+    summary, _ = bring(source("one", SERVER), source("two", SERVER))
+    assert summary.problems == [
+        f"{SERVER}: only a journal names this server, which would get your credentials for MLflow. "
+        f"If it is yours: --to {SERVER}",
+        f"2 runs wait for {SERVER}",
+    ]
+    assert bring(source("one"), to=SERVER)[0].problems == [f"one: {SERVER} was asked"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER)
+    assert bring(source("one", SERVER))[0].problems == [f"one: {SERVER} was asked"]
 
 
 def test_one_lost_reply_is_no_problem(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,32 @@ def test_who_brings_a_run_out_of_a_database_is_alone(
         assert (alone, another) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("folder", "said", "uri"),
+    [
+        ("outputs/1", "outputs/1", "sqlite:///mlflow.db"),
+        ("laptop/outputs/1", "outputs/1", "sqlite:///laptop/mlflow.db"),
+        ("laptop/runs/1", "runs/1", "sqlite:///laptop/mlflow.db"),
+        ("laptop/multirun/x/0", "", "sqlite:///laptop/mlflow.db"),
+        ("from-the-cluster/1", "outputs/1", "sqlite:///mlflow.db"),
+    ],
+)
+def test_a_database_is_that_of_the_journals_own_project(project: Path, folder: str, said: str, uri: str) -> None:
+    journal = Journal(project / folder)
+    journal.append("begin", id="a", name="n", experiment="e", uri="sqlite:///mlflow.db", parent=None)
+    journal.append("tags", values={"folder": said} if said else {})
+    journal.close()
+    assert of_journal(Path(folder, "journal.jsonl")).uri == uri
+
+
+@pytest.mark.parametrize("uri", ["http://host:5000", "sqlite:////data/mlflow.db", "", "sqlite:///a\0b"])
+def test_any_other_store_is_as_the_journal_names_it(project: Path, uri: str) -> None:
+    journal = Journal(project / "laptop" / "outputs" / "1")
+    journal.append("begin", id="a", name="n", experiment="e", uri=uri, parent=None)
+    journal.close()
+    assert of_journal(journal.path).uri == uri
+
+
 def test_of_runs_with_a_journal_a_store_gives_only_those_that_it_has_all_of(
     store: Store, project: Path, new_recorder: NewRecorder
 ) -> None:
