@@ -44,7 +44,9 @@ def _broken_artifacts(census: Census, run: Any, told: list[RunFacts]) -> Iterato
 
 
 def _broken_models(census: Census, run: Any, told: list[RunFacts]) -> Iterator[str]:
-    for output in run.outputs.model_outputs if run.outputs else ():
+    outputs = run.outputs.model_outputs if run.outputs else []
+    newest = max((output.step for output in outputs), default=0)
+    for output in outputs:
         with one_line_errors(f"model {output.model_id}: cannot be read"):
             model = census.store.client.get_logged_model(output.model_id)
         if str(model.status) != "READY":
@@ -54,14 +56,16 @@ def _broken_models(census: Census, run: Any, told: list[RunFacts]) -> Iterator[s
         expected: dict[str, int | None] = {"MLmodel": None}
         if MODEL_TAG in model.tags:
             expected[MODEL_FILE] = None
-        for copy in (copy for facts in told for copy in facts.models):
+        key = model.tags.get(MODEL_TAG, "").rpartition(":")[2]
+        for copy in (copy for facts in told for copy in facts.models if copy.key == key):
             expected |= {name: _size(file) for name, file in files_of(copy.folder).items()}
         expected["MLmodel"] = None  # each store has a description of its own
         broken = list(_compared(expected, there, f"{model.name}/"))
         yield from broken
         file = _local_file(census, model.artifact_location)
         if not broken and file is not None:
-            yield from _damaged(file, f"{model.name}/{MODEL_FILE}", run.data.tags.get(HASH_TAG))
+            sha256 = run.data.tags.get(HASH_TAG) if output.step == newest else None  # the tag is the newest one's
+            yield from _damaged(file, f"{model.name}/{MODEL_FILE}", sha256)
 
 
 def _compared(expected: Sizes, there: Sizes, prefix: str = "") -> Iterator[str]:
