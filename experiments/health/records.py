@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -138,11 +139,10 @@ def _damage(path: Path) -> Iterator[Finding]:
 
 
 def _dead(found: Census, run: OpenRun) -> Finding:
-    return problem(
-        f"{run} is RUNNING in the store, but {run.verdict.why}",
-        "--fix closes it as KILLED" if not run.journaled else "--fix completes and closes it from its journal",
-        partial(close, found.store, run),
-    )
+    advice = "--fix closes it as KILLED" if not run.journaled else "--fix completes and closes it from its journal"
+    if folder := run.folder():
+        advice += f"; to go on with it: python -m experiments.run resume={shlex.quote(str(folder))}"
+    return problem(f"{run} is RUNNING in the store, but {run.verdict.why}", advice, partial(close, found.store, run))
 
 
 def _unknown(runs: list[OpenRun]) -> Iterator[Finding]:

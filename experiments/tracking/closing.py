@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from experiments.tracking.census import Census, Journaled, Journals
 from experiments.tracking.completion import Completion
-from experiments.tracking.journal import now
+from experiments.tracking.facts import FOLDER_TAG
+from experiments.tracking.journal import JOURNAL_FILE, now, read_journal
 from experiments.tracking.life import Verdict, judge, last_heartbeat, shown_time
-from experiments.tracking.lookup import get_run
-from experiments.tracking.service import one_line_errors
+from experiments.tracking.lookup import get_run, identity_of
+from experiments.tracking.service import TrackingError, one_line_errors
 from experiments.tracking.store import Store
 
 REASON_TAG = "stop_reason"
@@ -27,6 +29,19 @@ class OpenRun:
 
     def __str__(self) -> str:
         return f"{self.run.info.run_name} (run {self.run.info.run_id})"
+
+    def folder(self) -> Path | None:
+        """Where it can be gone on with: its folder, if that is here with its journal; none for a multirun."""
+        said = self.run.data.tags.get(FOLDER_TAG, "")
+        folder = self.journaled[-1].path.parent if self.journaled else Path(said)
+        return folder if self._began_in(folder) and not (folder / "multirun.yaml").is_file() else None
+
+    def _began_in(self, folder: Path) -> bool:
+        try:
+            entries = read_journal(folder / JOURNAL_FILE)
+        except TrackingError:
+            return False
+        return bool(entries) and identity_of(self.run) in (entries[0].facts.get("run"), entries[0].facts.get("id"))
 
 
 def open_runs(census: Census, journals: Journals) -> list[OpenRun]:

@@ -69,6 +69,8 @@ def test_killed_runs_are_found_and_closed_with_all_that_is_known_and_live_ones_a
         for name in ("killed", "vanished"):
             pid = processes[name].pid
             assert f"  problem  {name} (run {ids[name]}) is RUNNING in the store, but process {pid} of this " in printed
+        closes, goes_on = "--fix completes and closes it from its journal", "python -m experiments.run resume=outputs/"
+        assert f"           {closes}; to go on with it: {goes_on}killed\n" in printed
         assert "  ok       1 run at work. alive (run " in printed
         assert printed.splitlines()[-1] == "2 problems, 0 warnings; --fix mends 2 of them"
         assert {run["status"] for name, run in dump(store.client, "cifar10").items() if name != "above"} == {"RUNNING"}

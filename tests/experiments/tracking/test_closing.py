@@ -66,6 +66,20 @@ def test_the_journal_of_a_killed_run_completes_it_before_it_is_closed(store: Sto
     assert SEAL_TAG in closed.data.tags
 
 
+def test_a_run_can_be_gone_on_with_where_its_journal_is(store: Store, killed: Recorder, project: Path) -> None:
+    add_run(store, "without", GONE)
+    add_run(store, "another's folder", GONE | {"folder": "outputs/1"})
+    runs = found(store)
+    assert runs["killed"].folder() == Path("outputs/1")
+    assert (runs["without"].folder(), runs["another's folder"].folder()) == (None, None)
+    (project / "outputs").rename(project / "elsewhere")  # the doctor does not look there
+    assert found(store)["killed"].folder() is None
+    store.client.set_tag(killed.run_id, "folder", "elsewhere/1")
+    assert found(store)["killed"].folder() == Path("elsewhere/1")
+    (project / "elsewhere" / "1" / "multirun.yaml").touch()
+    assert found(store)["killed"].folder() is None
+
+
 def test_without_its_journal_it_ends_when_it_was_last_heard_of(store: Store, killed: Recorder, project: Path) -> None:
     shutil.rmtree(project / "outputs")
     ahead = now() + 5_000
