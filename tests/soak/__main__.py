@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         print(f"error: {unknown[0]}: no such soak; expected {', '.join(known)}", file=sys.stderr)
         return 2
-    record = read(RECORD)
+    record, about = read(RECORD), circumstances()  # before the record is written, which changes the working tree
     tried: list[Row] = []
     for name in names or known:
         began, rows = time.strftime("%Y-%m-%dT%H:%M:%S%z"), []
@@ -38,7 +38,7 @@ def main(names: list[str]) -> int:
                 f"{row.what}: {row.lost} of {row.tried} lost, {row.seconds:.0f} s", highlight=False, soft_wrap=True
             )
             rows.append(row)
-        record[name] = {"began": began, **circumstances(), "rows": [asdict(row) for row in rows]}
+        record[name] = {"began": began, **about, "rows": [asdict(row) for row in rows]}
         write(record, RECORD, PROMISES)  # after each, so that a run which is broken off is not for nothing
         tried += rows
     console.print(as_table(tried))

@@ -1,4 +1,4 @@
-"""What an outage of the MLflow server costs a run, and what tracking costs when all is well, with real servers."""
+"""What an outage of the MLflow server costs a run, with real servers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from mlflow import MlflowClient
 
-from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import Measurement, whole_facts
 from experiments.tracking.journal import read_journal
-from experiments.tracking.recorder import Recorder
-from experiments.tracking.system import Sample
 from tests.services.mlflow_server import Proxy, Server
 from tests.soak.row import Row
 
@@ -88,17 +84,6 @@ class Outage:
     stored: int
     equal: bool
     runs: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Milliseconds that recording an epoch holds a training up, and of the processor's time, medians over epochs."""
-
-    way: str
-    epochs: int
-    milliseconds: float
-    slowest: float
-    processor_milliseconds: float
 
 
 Fault = Callable[[Server, Proxy], Iterator[None]]
@@ -181,28 +166,6 @@ def as_row(outage: Outage, seconds: float) -> Row:
     return Row(what, outage.told, 0 if kept else outage.told, seconds)
 
 
-def cost(folder: Path, epochs: int = 200) -> list[Cost]:
-    """Recording an epoch in a database of this machine: at once through MLflow, and by a Recorder; in turns."""
-    before = Path.cwd()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
-    try:
-        with Recorder(TrackingConfig(), folder / "run") as recorder:
-            assert recorder.store is not None
-            client = recorder.store.client
-            run_id = client.create_run(recorder.store.experiment_id).info.run_id
-            direct: list[tuple[float, float]] = []
-            recorded: list[tuple[float, float]] = []
-            for epoch in range(1, epochs + 1):
-                metrics = {name: number + 1 / epoch for number, name in enumerate(METRICS)}
-                samples = [Sample(epoch, epoch, {name: float(epoch) for name in SYSTEM})]
-                direct.append(_timed(lambda: _log_directly(client, run_id, epoch, metrics, samples)))  # noqa: B023
-                recorded.append(_timed(lambda: recorder.log_epoch(epoch, metrics, samples)))  # noqa: B023
-    finally:
-        os.chdir(before)
-    return [_cost("MLflow at once", direct), _cost("journal, then MLflow", recorded)]
-
-
 def _outage(folder: Path, fault: Fault, epochs: int, epoch_seconds: float) -> Outage:
     (folder / "server").mkdir(parents=True)
     (folder / "project").mkdir()
@@ -267,25 +230,3 @@ def _later(seconds: float, action: Callable[[], None]) -> Iterator[None]:
     timer.start()
     yield
     timer.join()
-
-
-def _timed(call: Callable[[], object]) -> tuple[float, float]:
-    began = time.perf_counter(), time.process_time()
-    call()
-    return time.perf_counter() - began[0], time.process_time() - began[1]
-
-
-def _log_directly(
-    client: MlflowClient, run_id: str, epoch: int, metrics: dict[str, float], samples: list[Sample]
-) -> None:
-    from mlflow.entities import Metric
-
-    at = time.time_ns() // 1_000_000
-    told = [Metric(name, value, at, epoch) for name, value in metrics.items()]
-    told += [Metric(name, value, one.timestamp, one.step) for one in samples for name, value in one.values.items()]
-    client.log_batch(run_id, metrics=told)
-
-
-def _cost(way: str, times: list[tuple[float, float]]) -> Cost:
-    walls, processor = zip(*times, strict=True)
-    return Cost(way, len(times), *(round(1000 * value, 2) for value in (median(walls), max(walls), median(processor))))
