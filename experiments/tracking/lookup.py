@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from experiments.tracking.facts import IDENTITY_TAG, REFERENCE
+from experiments.tracking.facts import IDENTITY_TAG, REFERENCE, SEAL_TAG
 from experiments.tracking.journal import now
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
@@ -29,8 +29,8 @@ def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = False) 
     It is looked for in the store's MLflow experiment, and then in all others: that may have been renamed.
 
     A reply to `runs/create` that was lost can leave a second, empty run behind; `tidy` deletes it, which only the
-    process that writes or brings the run may ask for. One that is young may be in use by another process that copied
-    the journal elsewhere, and is left, unless `run_id` tells the one to keep: then the others are our own.
+    process that writes or brings the run may ask for. One that is young may be in use by a process that has a copy of
+    the journal, and is left, unless the run is complete already, or `run_id` tells the one to keep.
 
     Raises:
         MlflowException and others: see `one_line_errors`.
@@ -39,9 +39,10 @@ def find_run(store: Store, identity: str, run_id: str = "", tidy: bool = False) 
         raise TrackingError(f"{identity!r}: is not the identity of a run")
     found = _search(store, [store.experiment_id], identity) or _search(store, _other_experiments(store), identity)
     ranked = sorted(found, key=lambda run: (run.info.run_id == run_id, *_contents(run)), reverse=True)
+    settled = bool(run_id) or (bool(ranked) and SEAL_TAG in ranked[0].data.tags)
     for double in ranked[1:] if tidy else ():
         empty = not double.data.metrics and not double.data.params
-        if double.info.lifecycle_stage == "active" and empty and (run_id or not _is_young(double)):
+        if double.info.lifecycle_stage == "active" and empty and (settled or not _is_young(double)):
             store.client.delete_run(double.info.run_id)
     return ranked[0] if ranked else None
 
