@@ -138,19 +138,15 @@ def test_an_extended_run_has_both_its_networks_and_mlflow_loads_the_newest(
     old = (project.folder / "model" / "data" / "model.keras").read_bytes()
     assert exit_code(f"resume={project.folder}", "training.epochs=3") == 0
     assert (project.folder / "model" / "data" / "model.keras").read_bytes() == old
-    client = mlflow.MlflowClient("sqlite:///mlflow.db")
+    uri = f"sqlite:///{Path('mlflow.db').resolve()}"  # not relative: MLflow keeps what it opened by its address
+    client = mlflow.MlflowClient(uri)
     outputs = client.get_run(project.run_id).outputs.model_outputs
     assert sorted(output.step for output in outputs) == [2, 3]
     for output in outputs:
         metrics = {item.key: item.step for item in client.get_logged_model(output.model_id).metrics}
         assert {metrics["loss"], metrics["test_accuracy"]} == {output.step}, "each has its own results"
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it, and here it is taken back
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
-    try:
-        model = mlflow.keras.load_model(f"runs:/{project.run_id}/model")
-    finally:
-        mlflow.set_tracking_uri(before)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    model = mlflow.keras.load_model(f"runs:/{project.run_id}/model")
     with np.load(project.folder / "checkpoints" / "epoch-0003" / "weights.npz") as weights:
         expected = [weights[f"arr_{index}"] for index in range(len(weights.files))]
     for one, other in zip(model.get_weights(), expected, strict=True):
