@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cifar.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Metrics = dict[str, float]
 

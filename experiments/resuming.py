@@ -10,7 +10,6 @@ from typing import Any
 
 from cifar.config import ConfigError
 from cifar.course import Course, reason_to_stop
-from cifar.snapshots import decisive_settings, difference
 from experiments.commandline import CommandLine, check, check_keys
 from experiments.folders import CONFIG_FILE, option
 from experiments.retyping import as_typed, read_configuration
@@ -77,6 +76,8 @@ def prepare(named: str, argv: list[str]) -> Resumption | None:
     before, now = check([*flags, *recorded]).first, check(argv).first
     assert before is not None
     assert now is not None
+    from cifar.snapshots import decisive_settings, difference  # with NumPy
+
     if differing := difference(decisive_settings(before.run), decisive_settings(now.run)):
         raise UsageError(f"{KEY}={named}", differing)
     if found.facts is None and now.tracking.enabled:
