@@ -23,7 +23,7 @@ run: $(READY)
 	@$(BIN)/python -m experiments.run $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff format --check .
