@@ -10,6 +10,9 @@ from experiments.tracking.service import TrackingError, UnreachableError
 
 LOCK_SECONDS = 60.0
 
+CONNECT_SECONDS = 10
+"""A machine that does not answer is away; one that is up answers at once."""
+
 _LOCK = 1_667_850_601  # any number that only we use; it counts within one database
 
 
@@ -26,7 +29,12 @@ def locked(uri: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     import sqlalchemy
 
     try:
-        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+        engine = sqlalchemy.create_engine(
+            uri,
+            poolclass=sqlalchemy.NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": CONNECT_SECONDS},
+        )
     except ModuleNotFoundError as error:
         raise TrackingError(f"{redact(uri)}: needs {error.name}. Run: pip install -e '.[server]'") from None
     with engine.connect() as connection:

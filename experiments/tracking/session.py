@@ -31,6 +31,7 @@ from experiments.tracking.store import (
     Store,
     address,
     is_local,
+    is_postgres,
     kept_address,
     open_store,
     wait_no_longer_than,
@@ -45,8 +46,8 @@ REQUEST_SECONDS = 10
 OPENING_SECONDS = 10.0
 """How long the start of a run waits for a server."""
 
-LOCAL_OPENING_SECONDS = 120.0
-"""And for a database of this machine, which may have to be made, or be held by others who make it."""
+DATABASE_OPENING_SECONDS = 120.0
+"""And for a database, which may have to be made, or be held by others who make it."""
 
 STOPPED_SECONDS = 8.0
 """How long a run that was stopped waits for its store in the end."""
@@ -136,7 +137,8 @@ class Session:
         known = known_run(self.folder, self._resume) if self._resume else None
         if known is not None:
             self._config = replace(self._config, experiment=known.experiment)
-        deadline = time.monotonic() + (LOCAL_OPENING_SECONDS if self._local else OPENING_SECONDS)
+        is_server = not self._local and not is_postgres(self._uri)
+        deadline = time.monotonic() + (OPENING_SECONDS if is_server else DATABASE_OPENING_SECONDS)
         try:
             self._courier.start(deadline - time.monotonic())
             self._opened = self._begin(known, about)
