@@ -9,16 +9,15 @@ import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from cifar.config import ConfigError
 from experiments.search.config import PruningConfig, read_node, read_tuner
 from experiments.search.history import History
 from experiments.search.ledger import Ledger
-from experiments.search.plan import Plan, plan_of
+from experiments.search.plan import Plan, Tree, plan_of
 from experiments.search.pruning import set_bars
 from experiments.search.records import SweepError, Trial
-from experiments.search.tuner import NothingLeftError, Tuner
+from experiments.search.tuner import NothingLeftError, Proposal, Tuner
 from experiments.search.tuners import build_tuner
 from experiments.search.workers import Job, Outcome, WorkerLostError, Workers
 from experiments.tracking.signals import Terminated, uninterrupted
@@ -106,10 +105,7 @@ def _fill(session: _Session) -> bool:
         number = session.waiting.popleft() if session.waiting else _propose(session)
         if number is None:
             break
-        if session.trial(number).has_ended:
-            _check_limits(session)
-        else:
-            _start(session, number)
+        _start(session, number)
     return bool(session.running)
 
 
@@ -129,24 +125,37 @@ def _propose(session: _Session) -> int | None:
         assert session.running or nothing_more, "the tuner waits for a trial, and none runs"
         session.stop = "" if session.running else nothing_more  # one that runs may still be lost, and run again
         return None
-    rung, number = proposal.rung, len(trials) + 1
-    facts: dict[str, Any] = {"trial": number, "point": proposal.point, "rung": asdict(rung) if rung else None}
+    number, rung = len(trials) + 1, asdict(proposal.rung) if proposal.rung else None
     try:
-        config = session.plan.tree(proposal.point, rung.epochs if rung else None)
-    except ConfigError as error:  # values that do not go together, though each of them is possible
-        session.ledger.append("proposed", **facts, config={})
-        _fail(session, number, error)
-    else:
-        session.ledger.append("proposed", **facts, config=config)
+        config = _config(session, proposal)
+    except ConfigError:
+        config = {}
+    session.ledger.append("proposed", trial=number, point=proposal.point, rung=rung, config=config)
     return number
 
 
+def _config(session: _Session, wanted: Proposal | Trial) -> Tree:
+    return session.plan.tree(wanted.point, wanted.rung.epochs if wanted.rung else None)
+
+
 def _start(session: _Session, number: int) -> None:
+    if not session.trial(number).config:
+        _refuse(session, number)
+        return
     session.ledger.append("started", trial=number, attempt=session.trial(number).attempts + 1)
     trial = session.trial(number)
     origin = session.trial(trial.rung.from_trial) if trial.rung and trial.rung.from_trial else None
     bars = set_bars(session.pruning, session.objective, session.history.ended)
     session.running[session.workers.submit(Job(trial, bars, origin))] = number
+
+
+def _refuse(session: _Session, number: int) -> None:
+    """End a trial whose values do not go together, though each of them is possible."""
+    try:
+        _config(session, session.trial(number))
+    except ConfigError as error:
+        _fail(session, number, error)
+    _check_limits(session)
 
 
 def _settle(session: _Session, number: int, future: Future[Outcome]) -> None:

@@ -64,9 +64,10 @@ class Ledger:
             self.append("sweep", format=FORMAT, limits=asdict(limits), **asdict(sweep))
             return
         if differing := differences(before, sweep):
+            more = [f"and {len(differing) - 5} more"] if len(differing) > 5 else []
             raise SweepError(
-                f"{self.folder}: this sweep was begun with {'; '.join(differing[:5])}"
-                f"{'; ...' if len(differing) > 5 else ''}. Resume it without that, or begin another sweep"
+                f"{self.folder}: this sweep was begun with {'; '.join([*differing[:5], *more])}. "
+                "Resume it without that, or begin another sweep"
             )
         self.extend(limits)
 

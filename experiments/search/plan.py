@@ -102,7 +102,9 @@ def lay_out(space: Space, typed: Sequence[str], checker: Checker) -> Plan:
     combinations = list(islice(_combinations(space), MOST_BASES + 1))
     if len(combinations) > MOST_BASES:
         raise UsageError(f"space={space.name}", f"more than {MOST_BASES} combinations of groups")
-    checker.axes(checker.parse(typed))
+    for axis in checker.axes(checker.parse(typed)):
+        if len(axis) > 1:
+            raise UsageError(str(axis[0].input_line), "one of several values; a sweep searches what its space names")
     try:
         checker.parse(line for item in space.parameters for line in overrides_of({item.key: item.domain.ends[0]}))
         plan = Plan(space, tuple(Base(picks, _composed(picks, always, space, checker)) for picks in combinations))
@@ -140,23 +142,23 @@ def _combinations(space: Space) -> Iterator[Point]:
     """Every combination of the searched groups' options."""
     groups = [item for item in space.parameters if item.is_group]
     for item in groups:
-        if any(not is_group(key) for key, _ in item.when):
-            raise ConfigError(f"space.search.{item.key}.when", dict(item.when), "groups only, since it picks a group")
+        for key, values in item.when:
+            if not is_group(key):
+                expected = "conditions on groups only, since it picks a group"
+                raise ConfigError(f"space.search.{item.key}.when.{key}", values[0], expected)
     yield from Space(space.name, (), tuple(groups), None).points(lambda item: item.domain.ends)
 
 
 def _composed(picks: Point, always: list[str], space: Space, checker: Checker) -> Tree:
     point = next(corners(space, picks, 0))
-    axes = checker.axes(checker.parse([*always, *overrides_of(point)]))
-    for axis in axes:
-        if len(axis) > 1:
-            raise UsageError(str(axis[0].input_line), "one of several values; a sweep searches what its space names")
-    return asdict(checker.load(tuple(axis[0] for axis in axes)).run)
+    job = checker.axes(checker.parse([*always, *overrides_of(point)]))
+    return asdict(checker.load(tuple(axis[0] for axis in job)).run)
 
 
 def _refuse_unsearchable(space: Space, key: str) -> None:
     reasons = {
         "tracking": "where trials are recorded is not searched",
+        "hydra": "Hydra's own settings are not searched",
         "compute": "one value for all trials, since a process sets up its device once",
     }
     if reason := reasons.get(key.partition(".")[0]):

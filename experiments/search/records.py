@@ -107,7 +107,8 @@ def differences(before: Sweep, now: Sweep) -> list[str]:
     """What two sweeps differ in, key by key, as `seed=0, now 1`; names and code do not count."""
     old, new = (_flat({**asdict(sweep), "name": None, "code": None}) for sweep in (before, now))
     keys = [*old, *(key for key in new if key not in old)]
-    return [f"{key}={old.get(key)}, now {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+    pairs = [(key, old.get(key, "nothing"), new.get(key, "nothing")) for key in keys]
+    return [f"{key}={one}, now {other}" for key, one, other in pairs if one != other]
 
 
 def _flat(tree: Any) -> dict[str, Any]:
