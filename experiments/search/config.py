@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from cifar.config import ConfigError, Validated, choice, integer, number
+from cifar.config import ConfigError, Validated, choice, flag, integer, number
 from experiments.suggestions import did_you_mean, near_option
 
 Node = TypeVar("Node", bound=Validated)
@@ -79,14 +79,19 @@ class PruningConfig(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig(Validated):
-    """What to look at, and when to stop. `max_minutes` counts all that was spent on a sweep, before a resume too."""
+    """What to look at, and when to stop.
+
+    `max_trials` null: as many as the tuner makes of itself, else 20. `max_minutes` counts all the time that was spent
+    on a sweep, before a resume too. `dry_run` only tells what would be tried.
+    """
 
     node = "sweep"
     objective: str = choice(*OBJECTIVES)
     seed: int = integer(0, at_least=0, below=2**32)
-    max_trials: int | None = integer(20, at_least=1, at_most=100_000, optional=True)
+    max_trials: int | None = integer(None, at_least=1, at_most=100_000, optional=True)
     max_minutes: float | None = number(None, above=0, optional=True)
     max_retries: int = integer(2, at_least=0, at_most=100)
+    dry_run: bool = flag(False)
 
 
 def read_tuner(tree: Mapping[str, Any]) -> TunerConfig:

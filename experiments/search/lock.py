@@ -17,7 +17,10 @@ DRIVER_FILE = "driver.json"
 RECENT_SECONDS = 3600.0
 
 _held: dict[Path, int] = {}
-"""Files locked, each by which process: to the process itself its own lock is no obstacle."""
+"""Files locked, each by which process: to the process itself its own lock is no obstacle.
+
+A process that opens and closes such a file in any other way loses its lock.
+"""
 
 
 class DriverLock:

@@ -28,6 +28,12 @@ MOST_BASES = 128
 MOST_CORNERS = 512
 """In a larger space each end of each range is tried, but not with every end of the others."""
 
+UNSEARCHABLE = {
+    "tracking": "where trials are recorded is not searched",
+    "hydra": "Hydra's own settings are not searched",
+    "compute": "one value for all trials, since a process sets up its device once",
+}
+
 Tree = dict[str, Any]
 """A whole configuration of a run, nested as in YAML."""
 
@@ -92,25 +98,14 @@ def lay_out(space: Space, typed: Sequence[str], checker: Checker) -> Plan:
     Raises:
         ConfigError: a key does not exist, or a value that the space holds cannot be used.
     """
-    given = {override.key_or_group for override in checker.parse(typed)}
-    for parameter in space.parameters:
-        if parameter.key in given:
-            line = next(item for item in typed if item.lstrip("+").partition("=")[0] == parameter.key)
-            raise UsageError(line, f"space={space.name} searches it")
-        _refuse_unsearchable(space, parameter.key)
-    always = [*overrides_of({key: value for key, value in space.fixed if key not in given}), *typed]
-    combinations = list(islice(_combinations(space), MOST_BASES + 1))
-    if len(combinations) > MOST_BASES:
-        raise UsageError(f"space={space.name}", f"more than {MOST_BASES} combinations of groups")
-    for axis in checker.axes(checker.parse(typed)):
-        if len(axis) > 1:
-            raise UsageError(str(axis[0].input_line), "one of several values; a sweep searches what its space names")
+    always = [*_fixed(space, typed, checker), *typed]
+    combinations = _combinations(space)
     try:
         checker.parse(line for item in space.parameters for line in overrides_of({item.key: item.domain.ends[0]}))
         plan = Plan(space, tuple(Base(picks, _composed(picks, always, space, checker)) for picks in combinations))
         for picks in combinations:
             for point in corners(space, picks, MOST_CORNERS // len(combinations)):
-                plan.tree(point)
+                _refuse_blind(plan.tree(point))
     except ConfigError as error:
         raise UsageError(f"space={space.name}", str(error)) from error
     return plan
@@ -138,15 +133,34 @@ def corners(space: Space, picks: Point, most: int) -> Iterator[Point]:
         yield from together
 
 
-def _combinations(space: Space) -> Iterator[Point]:
+def _fixed(space: Space, typed: Sequence[str], checker: Checker) -> list[str]:
+    """The space's fixed values that were not typed, once what was typed is found to go with the space."""
+    axes = checker.axes(checker.parse(typed))
+    given = {axis[0].key_or_group: str(axis[0].input_line) for axis in axes}
+    for axis in axes:
+        if len(axis) > 1:
+            raise UsageError(str(axis[0].input_line), "one of several values; a sweep searches what its space names")
+    for parameter in space.parameters:
+        if parameter.key in given:
+            raise UsageError(given[parameter.key], f"space={space.name} searches it")
+        if reason := UNSEARCHABLE.get(parameter.key.partition(".")[0]):
+            raise UsageError(f"space={space.name}", f"{parameter.key}: {reason}")
+    return overrides_of({key: value for key, value in space.fixed if key not in given})
+
+
+def _combinations(space: Space) -> list[Point]:
     """Every combination of the searched groups' options."""
-    groups = [item for item in space.parameters if item.is_group]
+    groups = tuple(item for item in space.parameters if item.is_group)
     for item in groups:
         for key, values in item.when:
             if not is_group(key):
                 expected = "conditions on groups only, since it picks a group"
                 raise ConfigError(f"space.search.{item.key}.when.{key}", values[0], expected)
-    yield from Space(space.name, (), tuple(groups), None).points(lambda item: item.domain.ends)
+    every = Space(space.name, (), groups, None).points(lambda item: item.domain.ends)
+    combinations = list(islice(every, MOST_BASES + 1))
+    if len(combinations) > MOST_BASES:
+        raise UsageError(f"space={space.name}", f"more than {MOST_BASES} combinations of groups")
+    return combinations
 
 
 def _composed(picks: Point, always: list[str], space: Space, checker: Checker) -> Tree:
@@ -155,14 +169,11 @@ def _composed(picks: Point, always: list[str], space: Space, checker: Checker) -
     return asdict(checker.load(tuple(axis[0] for axis in job)).run)
 
 
-def _refuse_unsearchable(space: Space, key: str) -> None:
-    reasons = {
-        "tracking": "where trials are recorded is not searched",
-        "hydra": "Hydra's own settings are not searched",
-        "compute": "one value for all trials, since a process sets up its device once",
-    }
-    if reason := reasons.get(key.partition(".")[0]):
-        raise UsageError(f"space={space.name}", f"{key}: {reason}")
+def _refuse_blind(tree: Tree) -> None:
+    size = tree["data"]["validation_size"]
+    if size == 0:
+        expected = "validation images, since a sweep chooses by nothing else"
+        raise ConfigError("data.validation_size", size, expected, "Set data.validation_size, for example 5000")
 
 
 def _spelled(value: Value) -> str:

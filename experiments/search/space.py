@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 from cifar.config import ConfigError
@@ -75,14 +74,6 @@ class Space:
         domains = [item.domain for item in self.parameters if item.key == self.compared]
         return domains[0].values if domains and isinstance(domains[0], Choices) else ()
 
-    def count(self) -> int | None:
-        """How many points there are; None when a range has no steps."""
-        if any(item.domain.listed is None for item in self.parameters):
-            return None
-        if not any(item.when for item in self.parameters):
-            return prod(len(item.domain.listed or ()) for item in self.parameters)
-        return sum(1 for _ in self.points(lambda item: item.domain.listed or ()))
-
 
 def is_group(key: str) -> bool:
     """Whether a key names a group of `conf/` rather than a value in it."""
@@ -96,16 +87,20 @@ def read_space(tree: Mapping[str, Any]) -> Space:
         ConfigError: the description cannot be meant: an empty range, a condition on what is not searched, ...
     """
     _refuse_unknown("space", tree, ("name", "fixed", "search", "compare"))
-    search, fixed = tree.get("search") or {}, tree.get("fixed") or {}
-    if not search:
-        raise ConfigError("space.search", search, "at least one key to search")
+    name, search, fixed = tree.get("name"), tree.get("search"), tree.get("fixed") or {}
+    if not isinstance(name, str):
+        raise ConfigError("space.name", name, "the name of its file")
+    if not search or not isinstance(search, Mapping):
+        raise ConfigError("space.search", search, "at least one key with its values")
+    if not isinstance(fixed, Mapping):
+        raise ConfigError("space.fixed", fixed, "keys and their values")
     parameters: list[Parameter] = []
     for key, given in search.items():
         if key in fixed:
             raise ConfigError(f"space.fixed.{key}", fixed[key], "a key that is not searched as well")
         parameters += _parameters(str(key), given, parameters)
     compared = tree.get("compare") or next((p.key for p in parameters if p.key == COMPARED and not p.when), None)
-    space = Space(str(tree.get("name")), tuple(fixed.items()), tuple(parameters), compared)
+    space = Space(name, tuple(fixed.items()), tuple(parameters), compared)
     if compared is not None:
         _check_compared(space)
     return space

@@ -88,9 +88,8 @@ class BayesianTuner:
     it ends, one that runs, so that several workers do not all try the same.
     """
 
-    def __init__(self, space: Space, seed: int, objective: str, initial_points: int | None = None) -> None:
-        free = sum(len(item.domain.ends) > 1 for item in space.parameters)
-        self._initial = initial_points or max(3, 3 * free)
+    def __init__(self, space: Space, seed: int, objective: str, initial: int | None = None) -> None:
+        self._initial = initial_points(initial, space)
         self._seed, self._sign = seed, OBJECTIVES[objective]
         self._random, self._gaussian = RandomTuner(space, seed), Gaussian(space)
 
@@ -157,6 +156,11 @@ class BalancedTuner:
 
     def _turn(self, value: Value, done: int) -> tuple[int, int]:
         return done, seed_of(self._seed, done, value)
+
+
+def initial_points(asked: int | None, space: Space) -> int:
+    """How many points are drawn before the Gaussian process begins: as asked, or three for each searched key."""
+    return asked or max(3, 3 * sum(len(item.domain.ends) > 1 for item in space.parameters))
 
 
 def _identity(point: Point) -> frozenset[tuple[str, Value]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from cifar.config import SCHEDULES, ConfigError
 from experiments.search.config import BayesianConfig, GridConfig, HyperbandConfig, PruningConfig, TunerConfig
@@ -10,6 +11,12 @@ from experiments.search.halving import Brackets
 from experiments.search.plan import Plan
 from experiments.search.space import Space
 from experiments.search.tuner import BalancedTuner, BayesianTuner, GridTuner, HyperbandTuner, RandomTuner, Tuner
+
+TRIALS = 20
+"""Of a tuner that would go on for ever."""
+
+MOST_TRIALS = 100_000
+MOST_ON_A_GRID = 1000
 
 
 def build_tuner(config: TunerConfig, space: Space, objective: str, seed: int) -> Tuner:
@@ -31,8 +38,8 @@ def check_tuner(config: TunerConfig, pruning: PruningConfig, plan: Plan) -> None
         ConfigError: it cannot; says what to change.
     """
     for parameter in plan.space.parameters:
-        if isinstance(config, GridConfig) and len(parameter.domain.spread(config.points_per_range)) > _MOST_ON_A_GRID:
-            raise ConfigError(f"space.search.{parameter.key}", "...", f"at most {_MOST_ON_A_GRID} values on a grid")
+        if isinstance(config, GridConfig) and len(parameter.domain.spread(config.points_per_range)) > MOST_ON_A_GRID:
+            raise ConfigError(f"space.search.{parameter.key}", "...", f"at most {MOST_ON_A_GRID} values on a grid")
     if not isinstance(config, HyperbandConfig):
         return
     keys = {parameter.key for parameter in plan.space.parameters}
@@ -54,17 +61,28 @@ def check_tuner(config: TunerConfig, pruning: PruningConfig, plan: Plan) -> None
             )
 
 
-def size_of(config: TunerConfig, space: Space) -> int | None:
-    """How many trials the tuner itself would stop after; None where it would not."""
+def trials_to_make(asked: int | None, config: TunerConfig, space: Space) -> int:
+    """How many trials a sweep has: as many as were asked for, else as many as its tuner makes of itself.
+
+    Raises:
+        ConfigError: so few that Hyperband would choose among none.
+    """
     match config:
         case GridConfig(points_per_range=points):
-            return sum(1 for _ in space.points(lambda item: item.domain.spread(points)))
+            all_points = islice(space.points(lambda item: item.domain.spread(points)), asked or MOST_TRIALS)
+            return sum(1 for _ in all_points)
         case HyperbandConfig(max_epochs=max_epochs, factor=factor):
-            return Brackets(max_epochs, factor).trials
-    return None
-
-
-_MOST_ON_A_GRID = 1000
+            brackets = Brackets(max_epochs, factor)
+            first = brackets.size(0, 0)
+            if asked is not None and asked <= first:
+                raise ConfigError(
+                    "sweep.max_trials",
+                    asked,
+                    f"more than {first}, since tuner=hyperband begins with {first} short trials",
+                    "A smaller tuner.max_epochs begins with fewer",
+                )
+            return asked or brackets.trials
+    return asked or TRIALS
 
 
 def _balanced(space: Space, seed: int, build: Callable[[Space, int], Tuner]) -> Tuner:

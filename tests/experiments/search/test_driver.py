@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,26 @@ def test_a_stop_leaves_a_ledger_that_goes_on_as_if_there_had_been_none(
         driven(tmp_path / "a", run, Limits(8), workers=workers)
     assert kinds(tmp_path / "a")[-1] == "closed"
     assert f'"reason": "{said}"' in (tmp_path / "a" / LEDGER_FILE).read_text(encoding="utf-8")
+    _, history = driven(tmp_path / "a", fine, Limits(8))
+    assert same(history.trials) == same(driven(tmp_path / "b", fine, Limits(8))[1].trials)
+
+
+@pytest.mark.parametrize("call", range(2, 12))
+def test_a_stop_in_the_middle_of_writing_waits_for_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    calls = count(1)
+    fsync = os.fsync
+
+    def stopped(file: int) -> None:
+        if next(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(KeyboardInterrupt), raise_on_stop():
+        driven(tmp_path / "a", fine, Limits(8))
+    monkeypatch.setattr(os, "fsync", fsync)
     _, history = driven(tmp_path / "a", fine, Limits(8))
     assert same(history.trials) == same(driven(tmp_path / "b", fine, Limits(8))[1].trials)
 

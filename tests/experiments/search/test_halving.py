@@ -140,6 +140,11 @@ def test_nobody_goes_on_before_enough_have_ended() -> None:
     def better(trial: Trial) -> float:
         return trial.score or 0.0
 
+    failed = [Trial(number, {}, {}, Rung(0, 0, None, 0, 1), "failed") for number in (5, 6, 7)]
+    four = [ended(number) for number in range(1, 5)]
+    beside_failures = Rungs(Brackets(9, 3), [*four, *failed, *running[1:]], better).promotion(0, full=False)
+    assert beside_failures is not None, "those that failed are among the ones left behind"
+    assert beside_failures[0].number == 4
     six = [ended(number) for number in range(1, 7)]
     assert Rungs(Brackets(9, 3), [*six, *running], better).promotion(0, full=False) is None
     seventh = Rungs(Brackets(9, 3), [*six, ended(7), *running[1:]], better).promotion(0, full=False)

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from cifar.config import ConfigError
 from experiments.commandline import CONF
 from experiments.overrides import Checker
-from experiments.search.plan import MOST_BASES, Plan, corners, lay_out, overrides_of, plan_of, read_tree
+from experiments.search.plan import MOST_BASES, corners, lay_out, overrides_of, plan_of, read_tree
 from experiments.search.space import Parameter, Space, read_space
 from tests.experiments.search.sweeps import SPACE, sweep_of
 
@@ -167,6 +167,11 @@ def test_a_group_depends_on_groups_only(checker: Checker) -> None:
     [
         (["optimizer=adam"], "optimizer=adam: space=s searches it"),
         (["optimizer.learning_rate=1", "epoch=3"], "epoch=3: no such key. Did you mean training.epochs?"),
+        (
+            ["data.validation_size=0"],
+            "space=s: data.validation_size=0: expected validation images, since a sweep chooses by nothing else. "
+            "Set data.validation_size, for example 5000",
+        ),
         (["model=reznet"], "model=reznet: expected one of model1, model2, model3"),
         (["seed=1,2"], "seed=1: one of several values; a sweep searches what its space names"),
         (
@@ -182,6 +187,6 @@ def test_what_was_typed_has_to_go_with_the_space(checker: Checker, typed: list[s
 
 
 def test_a_plan_refuses_values_that_do_not_go_together() -> None:
-    plan = Plan(space({"seed": [1]}), plan_of(sweep_of(space={"search": {"seed": [1]}})).bases)
+    plan = plan_of(sweep_of(space={"name": "s", "search": {"seed": [1]}}))
     with pytest.raises(ConfigError, match="seed=-1"):
         plan.tree({"seed": -1})

@@ -45,12 +45,6 @@ def test_conditions_can_follow_from_conditions() -> None:
         {"a.a": 1, "a.b": 4, "a.c": 5},
         {"a.a": 2},
     ]
-    assert chained.count() == 3
-
-
-def test_points_are_counted_where_they_can_be() -> None:
-    assert space({"model.depth": [1, 2, 3], "model.dense_units": {"low": 6, "high": 13, "step": 3}}).count() == 9
-    assert read_space(SPACE).count() is None
 
 
 def test_optimizers_are_compared_unless_something_else_is() -> None:
@@ -68,7 +62,10 @@ def test_a_narrowed_space_has_no_more_to_compare() -> None:
 
 RATES = {"low": 0.1, "high": 1}
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"search": {}}, "space.search={}: expected at least one key to search"),
+    ({"search": {}}, "space.search={}: expected at least one key with its values"),
+    ({"search": ["seed"]}, "space.search=['seed']: expected at least one key with its values"),
+    ({"name": None, "search": {"seed": [1]}}, "space.name=null: expected the name of its file"),
+    ({"search": {"seed": [1]}, "fixed": 3}, "space.fixed=3: expected keys and their values"),
     ({"serach": {}}, "space.serach={}: expected no such key; there are name, fixed, search, compare"),
     (
         {"search": {"seed": [1]}, "fixed": {"seed": 2}},

@@ -10,7 +10,7 @@ from experiments.search.config import PruningConfig, read_tuner
 from experiments.search.plan import Base, Plan, plan_of
 from experiments.search.space import read_space
 from experiments.search.tuner import BalancedTuner, BayesianTuner, GridTuner, HyperbandTuner, RandomTuner
-from experiments.search.tuners import build_tuner, check_tuner, size_of
+from experiments.search.tuners import build_tuner, check_tuner, trials_to_make
 from tests.experiments.search.sweeps import SMALL, SPACE, TUNERS, sweep_of
 
 NONE = PruningConfig()
@@ -28,17 +28,30 @@ def test_each_name_has_its_tuner(name: str, cls: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tuner", "size"),
+    ("tuner", "asked", "made"),
     [
-        ({"name": "random"}, None),
-        ({"name": "bayesian"}, None),
-        ({"name": "grid", "points_per_range": 3}, 2 * 3 * 5 * 3 + 3 * 2 * 5 * 3),
-        ({"name": "hyperband", "max_epochs": 9}, 23),
-        ({"name": "hyperband", "max_epochs": 50}, 90),
+        ({"name": "random"}, None, 20),
+        ({"name": "random"}, 7, 7),
+        ({"name": "bayesian"}, None, 20),
+        ({"name": "grid", "points_per_range": 3}, None, 2 * 3 * 5 * 3 + 3 * 2 * 5 * 3),
+        ({"name": "grid", "points_per_range": 3}, 50, 50),
+        ({"name": "grid", "points_per_range": 3}, 500, 180),
+        ({"name": "hyperband", "max_epochs": 9}, None, 23),
+        ({"name": "hyperband", "max_epochs": 9}, 10, 10),
+        ({"name": "hyperband", "max_epochs": 50}, None, 90),
     ],
 )
-def test_how_many_trials_a_tuner_makes_is_known_before(tuner: dict[str, Any], size: int | None) -> None:
-    assert size_of(read_tuner(tuner), read_space(SPACE)) == size
+def test_how_many_trials_are_made_is_known_before(tuner: dict[str, Any], asked: int | None, made: int) -> None:
+    assert trials_to_make(asked, read_tuner(tuner), read_space(SPACE)) == made
+
+
+def test_hyperband_needs_enough_trials_to_choose_among() -> None:
+    with pytest.raises(ConfigError) as error:
+        trials_to_make(9, read_tuner({"name": "hyperband", "max_epochs": 9}), read_space(SPACE))
+    assert str(error.value) == (
+        "sweep.max_trials=9: expected more than 9, since tuner=hyperband begins with 9 short trials. "
+        "A smaller tuner.max_epochs begins with fewer"
+    )
 
 
 def plan(search: dict[str, Any] | None = None, **config: Any) -> Plan:

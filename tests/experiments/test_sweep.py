@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.sweep import main
+
+
+def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["space=depth", "data=sample", "epochs=quick", "sweep.max_trials=4", "sweep.dry_run=true"]) == 0
+    shown = capsys.readouterr().out
+    assert "model.depth=3" in shown
+    assert shown.splitlines()[-1] == (
+        "space=depth tuner=random: 4 trials, 12 epochs, 18,000 training images in all; judged by val_accuracy"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_trials_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["space=depth", "tuner=grid", "sweep.dry_run=true", "sweep.max_trials=70"]) == 0
+    assert "... and 10 more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "typed", [["space=depht"], ["space=epochs", "tuner=hyperband", "sweep.max_trials=3"], ["space=epochs"]]
+)
+def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
