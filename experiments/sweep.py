@@ -14,9 +14,31 @@ from experiments.sweepline import SweepLine, read_line
 
 MOST_ROWS = 60
 
+HELP = """\
+Searches a space of settings for the best validation accuracy.
+
+  python -m experiments.sweep [space=...] [tuner=...] [pruning=...] [sweep.key=value ...] [what all runs have in common]
+
+Examples
+  python -m experiments.sweep space=optimizers sweep.dry_run=true      which trials there would be
+  python -m experiments.sweep space=depth tuner=bayesian sweep.max_trials=30
+  python -m experiments.sweep space=epochs tuner=hyperband tuner.max_epochs=27 data.train_size=10000
+
+space     what is searched: the files of conf/space/
+tuner     how: random, grid, bayesian, hyperband (conf/tuner/)
+pruning   which trials stop early: none, median, halving (conf/pruning/)
+sweep.    objective, seed, max_trials, max_minutes, max_retries, dry_run (conf/sweep.yaml)
+
+Everything else is for the runs, as in python -m experiments.run --help.
+--config-dir=FOLDER adds a folder of your own to conf/.
+"""
+
 
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 done, 2 the command line is wrong."""
+    if {"--help", "-h"} & {*argv}:
+        print(HELP, end="")
+        return 0
     try:
         line = read_line(argv)
         number = line.limits().max_trials

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from experiments.search.config import TUNERS, SweepConfig
 from experiments.sweep import main
 
 
@@ -18,6 +20,13 @@ def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(
         "space=depth tuner=random: 4 trials, 12 epochs, 18,000 training images in all; judged by val_accuracy"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_help_names_every_tuner_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*TUNERS, "none", "median", "halving", *(item.name for item in fields(SweepConfig))):
+        assert name in shown
 
 
 def test_of_many_trials_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from cifar.config import SGD, Adam, RMSprop, RunConfig
 from experiments.search.driver import drive
 from experiments.search.ledger import open_ledger
 from experiments.search.records import Limits, Sweep, Trial
-from experiments.search.workers import Here, Job, Outcome
+from experiments.search.workers import Here, Job, Outcome, Pool
 
 OPTIMIZERS = (SGD(), Adam(), RMSprop())
 
@@ -81,11 +82,13 @@ def train(job: Job) -> Outcome:
     return Outcome(max(curve), tuple(curve), facts={"folder": f"trials/{job.trial.number}"})
 
 
-def run_sweep(folder: Path, sweep: Sweep, limits: Limits, train: Callable[[Job], Outcome] = train) -> list[Trial]:
+def run_sweep(
+    folder: Path, sweep: Sweep, limits: Limits, train: Callable[[Job], Outcome] = train, workers: int = 1
+) -> list[Trial]:
     """Begin a sweep or go on with it, here, to its end."""
-    with open_ledger(folder) as ledger:
+    with open_ledger(folder) as ledger, ThreadPoolExecutor(workers) as executor:
         ledger.begin(sweep, limits)
-        drive(ledger, Here(train))
+        drive(ledger, Pool(executor, train, workers) if workers > 1 else Here(train))
         return ledger.history.trials
 
 
@@ -115,11 +118,11 @@ class Sweeps:
     ) -> None:
         self._process.communicate()  # it ends with its input
 
-    def run(self, folder: Path, tuner: str, death: Death | None = None) -> dict[str, Any]:
+    def run(self, folder: Path, tuner: str, death: Death | None = None, workers: int = 1) -> dict[str, Any]:
         """Begin or resume a sweep; returns its exit code (negative: a signal) and how many calls it made."""
         assert self._process.stdin
         assert self._process.stdout
-        asked = {"folder": str(folder), "tuner": tuner, "death": asdict(death) if death else None}
+        asked = {"folder": str(folder), "tuner": tuner, "death": asdict(death) if death else None, "workers": workers}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
@@ -150,7 +153,8 @@ def _count_and_die(death: Death | None) -> Callable[[], int]:
 
 def _child(asked: dict[str, Any]) -> None:
     made = _count_and_die(Death(**asked["death"]) if asked["death"] else None)
-    run_sweep(Path(asked["folder"]), sweep_of(asked["tuner"]), Limits(TUNERS[asked["tuner"]][2]))
+    limits = Limits(TUNERS[asked["tuner"]][2])
+    run_sweep(Path(asked["folder"]), sweep_of(asked["tuner"]), limits, workers=asked["workers"])
     Path(asked["folder"], "calls").write_text(str(made()), encoding="utf-8")
 
 

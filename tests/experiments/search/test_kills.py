@@ -60,6 +60,16 @@ def test_a_sweep_that_is_killed_and_resumed_ends_like_one_that_was_not(
         assert ends(folder) == dict.fromkeys(range(1, number + 1), 1), death
 
 
+@pytest.mark.parametrize("tuner", ["random", "grid"])
+def test_so_does_one_with_several_workers(sweeps: Sweeps, tmp_path: Path, tuner: str) -> None:
+    calls = sweeps.run(tmp_path / "undisturbed", tuner)["calls"]
+    expected = trials_of(tmp_path / "undisturbed")
+    for place, death in enumerate(deaths(tuner, calls)[::3]):
+        assert sweeps.run(tmp_path / str(place), tuner, death, workers=3)["code"] == -9, death
+        assert sweeps.run(tmp_path / str(place), tuner, workers=3)["code"] == 0, death
+        assert trials_of(tmp_path / str(place)) == expected, death
+
+
 def test_a_sweep_that_is_killed_again_and_again_ends_like_one_that_was_not(sweeps: Sweeps, tmp_path: Path) -> None:
     sweeps.run(tmp_path / "undisturbed", "hyperband")
     numbers = random.Random(0)
