@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -190,3 +191,13 @@ def test_a_plan_refuses_values_that_do_not_go_together() -> None:
     plan = plan_of(sweep_of(space={"name": "s", "search": {"seed": [1]}}))
     with pytest.raises(ConfigError, match="seed=-1"):
         plan.tree({"seed": -1})
+
+
+def test_the_space_of_the_documentation_can_be_laid_out(checker: Checker) -> None:
+    text = (CONF.parent / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    block = text[text.index("    name: mine") : text.index("Both ends belong")]
+    tree = OmegaConf.to_container(OmegaConf.create(dedent(block)))
+    assert isinstance(tree, dict)
+    plan = lay_out(read_space({str(key): value for key, value in tree.items()}), [], checker)
+    units = next(item.domain for item in plan.space.parameters if item.key == "model.dense_units")
+    assert units.listed == (64, 128, 256, 512, 1024)
