@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cifar.compute import without_native_greetings
 from experiments.search.domains import Choices, Range, Value
 from experiments.search.space import Parameter, Point, Space
 
@@ -72,6 +73,7 @@ class Grid:
     """Every point of a space, the last parameter changing fastest: keras-tuner's GridSearchOracle."""
 
     def __init__(self, space: Space, points_per_range: int) -> None:
+        hyperparameters = to_hyperparameters(space, points_per_range)
         from keras_tuner.oracles import GridSearchOracle
 
         class Unsaved(GridSearchOracle):
@@ -83,7 +85,7 @@ class Grid:
 
         self._space = space
         self._oracle = Unsaved(
-            hyperparameters=to_hyperparameters(space, points_per_range),
+            hyperparameters=hyperparameters,
             max_consecutive_failed_trials=None,
             seed=1,
         )
@@ -112,7 +114,8 @@ def to_hyperparameters(space: Space, points_per_range: int = 0) -> HyperParamete
     mixed types, and misses the last of the steps from 0.1 to 0.5 by 0.1. Names are numbers, since it cannot tell two
     ranges of one name apart.
     """
-    from keras_tuner import HyperParameters
+    with without_native_greetings():
+        from keras_tuner import HyperParameters
 
     made = HyperParameters()
     for name, parameter in enumerate(space.parameters):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,14 +12,14 @@ from experiments.search.config import TUNERS, SweepConfig
 from experiments.sweep import main
 
 
-def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["space=depth", "data=sample", "epochs=quick", "sweep.max_trials=4", "sweep.dry_run=true"]) == 0
-    shown = capsys.readouterr().out
-    assert "model.depth=3" in shown
-    assert shown.splitlines()[-1] == (
+def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(tmp_path: Path) -> None:
+    typed = ["space=depth", "data=sample", "epochs=quick", "sweep.max_trials=4", "sweep.dry_run=true"]
+    command = [sys.executable, "-m", "experiments.sweep", *typed]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "model.depth=3" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
         "space=depth tuner=random: 4 trials, 12 epochs, 18,000 training images in all; judged by val_accuracy"
     )
     assert list(tmp_path.iterdir()) == []
