@@ -8,6 +8,7 @@ import platform
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from cifar.config import ConfigError
@@ -20,7 +21,7 @@ from experiments.search.records import SweepError, Trial
 from experiments.search.tuner import NothingLeftError, Proposal, Tuner
 from experiments.search.tuners import build_tuner
 from experiments.search.workers import Job, Outcome, WorkerLostError, Workers
-from experiments.tracking.signals import Terminated, uninterrupted
+from experiments.tracking.signals import Terminated
 
 SAME_FAILURES = 3
 """So many failures in a row for the same reason stop a sweep: the next trial would fail of it too."""
@@ -74,7 +75,7 @@ def drive(ledger: Ledger, workers: Workers) -> str:
                 _settle(session, session.running.pop(future), future)
             _check_limits(session)
     except (KeyboardInterrupt, Terminated) as error:
-        with uninterrupted():
+        with suppress(SweepError):  # the disk may be full
             ledger.append("closed", reason="Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM")
         raise
     ledger.append("closed", reason=session.stop)

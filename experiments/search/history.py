@@ -20,7 +20,7 @@ class History:
         self.ended_order: list[int] = []
         self.session_began_at = 0
         self.session_failures: list[Trial] = []
-        self.seconds_before, self._last_at = 0.0, 0
+        self.seconds_before, self.last_at = 0.0, 0
 
     def apply(self, entry: Entry) -> None:
         """Take in what happened.
@@ -32,12 +32,12 @@ class History:
         if handler is None or (self.sweep is None) != (entry.kind == "sweep"):
             raise ValueError(f"unexpected {entry.kind}")
         handler(entry)
-        self._last_at = entry.at
+        self.last_at = entry.at
 
     @property
     def seconds(self) -> float:
         """How long the sweep was worked on, all sessions together, up to its last entry."""
-        here = self._last_at - self.session_began_at if self.session_began_at else 0
+        here = self.last_at - self.session_began_at if self.session_began_at else 0
         return self.seconds_before + max(0, here) / 1000
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cifar.durable import room
 from experiments.search.history import History
 from experiments.search.lock import DriverLock
 from experiments.search.records import FORMAT, Limits, Sweep, SweepError, differences
@@ -48,7 +49,7 @@ class Ledger:
             self._cut_back()
         except OSError as error:
             self.close()
-            raise self._refused(error) from None
+            raise self._refused(error, 0) from None
         except BaseException:
             self.close()
             raise
@@ -88,7 +89,8 @@ class Ledger:
     def append(self, kind: str, **facts: Any) -> Entry:
         """Adds an entry, waits until the disk has it, and tells the observers."""
         with held_back():
-            entry = Entry(self._seq + 1, now(), kind, facts)
+            # a clock that was set back does not make it older than those before
+            entry = Entry(self._seq + 1, max(now(), self.history.last_at), kind, facts)
             line = entry.line()
             entry = Entry.read(line)  # what will be read again, not what was meant
             self.history.apply(entry)
@@ -97,7 +99,7 @@ class Ledger:
                 os.fsync(self._file)
             except OSError as error:
                 self._cut_back()
-                raise self._refused(error) from None
+                raise self._refused(error, len(line)) from None
             self._end += len(line)
             self._seq = entry.seq
         for observer in self.observers:
@@ -121,10 +123,11 @@ class Ledger:
         with suppress(OSError):  # /dev/full cannot be cut
             os.ftruncate(self._file, self._end)
 
-    def _refused(self, error: OSError) -> SweepError:
+    def _refused(self, error: OSError, size: int) -> SweepError:
+        needs = f": {room(size, self.folder)}" if size else ""
         return SweepError(
-            f"{self.path}: the sweep's ledger cannot be written ({error.strerror or error}). Free some space or allow "
-            "it to be written; then resume the sweep"
+            f"{self.path}: the sweep's ledger cannot be written ({error.strerror or error}){needs}. Free some space or "
+            "allow it to be written; then resume the sweep"
         )
 
 

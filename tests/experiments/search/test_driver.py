@@ -11,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from experiments.search import driver as driver_module
+from experiments.search import ledger as ledger_module
 from experiments.search.driver import drive
 from experiments.search.history import History
 from experiments.search.ledger import LEDGER_FILE, open_ledger, read_ledger
@@ -47,6 +50,14 @@ def same(trials: list[Trial]) -> list[Trial]:
     return [replace(trial, attempts=0, lost=0) for trial in trials]
 
 
+def until_ended(folder: Path, number: int) -> None:
+    """Waits until so many trials have ended."""
+    for _ in range(2000):
+        if len(read_ledger(folder).ended) >= number:
+            return
+        time.sleep(0.01)
+
+
 def test_exactly_as_many_trials_are_made_as_were_asked_for(tmp_path: Path) -> None:
     reason, history = driven(tmp_path, fine, Limits(7))
     assert reason == "7 trials, as many as were to be made"
@@ -68,13 +79,15 @@ def test_a_sweep_that_is_done_stays_as_it_is_and_can_go_on_further(tmp_path: Pat
 @pytest.mark.parametrize("tuner", ["random", "grid"])
 def test_several_workers_make_the_same_trials_as_one_whoever_is_first(tmp_path: Path, tuner: str, workers: int) -> None:
     def slow(job: Job) -> Outcome:
-        time.sleep(0.005 * ((7 * job.trial.number) % 5))
+        if job.trial.number == 1:
+            until_ended(tmp_path / "several", 1)
         return fine(job)
 
     _, one = driven(tmp_path / "one", fine, Limits(15), sweep_of(tuner))
     _, several = driven(tmp_path / "several", slow, Limits(15), sweep_of(tuner), workers)
     assert several.trials == one.trials
-    assert several.ended_order != one.ended_order
+    assert one.ended_order[0] == 1
+    assert several.ended_order[0] != 1
 
 
 def test_several_workers_are_all_busy(tmp_path: Path) -> None:
@@ -157,10 +170,7 @@ def test_what_runs_beside_three_failures_is_waited_for_and_kept(tmp_path: Path) 
     def run(job: Job) -> Outcome:
         if job.trial.number > 1:
             raise OSError("no")
-        for _ in range(500):
-            if len(read_ledger(tmp_path).ended) == 3:
-                break
-            time.sleep(0.01)
+        until_ended(tmp_path, 3)
         return fine(job)
 
     with pytest.raises(SweepError, match="3 trials in a row failed"):
@@ -220,16 +230,23 @@ def test_a_finite_space_ends_a_sweep_before_its_limit(tmp_path: Path) -> None:
     assert (reason, len(history.trials)) == ("every point of s was tried", 3)
 
 
-def test_when_its_minutes_are_over_what_runs_is_finished_and_nothing_more_begun(tmp_path: Path) -> None:
+def test_when_its_minutes_are_over_what_runs_is_finished_and_nothing_more_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000_000.0]
+    monkeypatch.setattr(ledger_module, "now", lambda: int(clock[0] * 1000))
+    monkeypatch.setattr(driver_module, "time", SimpleNamespace(time=lambda: clock[0]))
+
     def run(job: Job) -> Outcome:
-        time.sleep(0.15)
+        clock[0] += 60
         return fine(job)
 
-    limits = Limits(50, max_minutes=0.2 / 60)
+    limits = Limits(50, max_minutes=2.5)
     reason, history = driven(tmp_path, run, limits)
-    assert (reason, [trial.state for trial in history.trials]) == ("0.00333333 minutes are over", ["finished"] * 2)
-    assert len(driven(tmp_path, run, limits)[1].trials) == 2, "the time of earlier sessions counts"
-    assert len(driven(tmp_path, fine, Limits(5))[1].trials) == 5
+    assert (reason, [trial.state for trial in history.trials]) == ("2.5 minutes are over", ["finished"] * 3)
+    clock[0] += 3600
+    assert len(driven(tmp_path, run, limits)[1].trials) == 3, "the time of earlier sessions counts"
+    assert len(driven(tmp_path, run, Limits(50, max_minutes=4.5))[1].trials) == 5, "but not the pause between them"
 
 
 def test_pruned_trials_are_kept_with_their_reason(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from experiments.search import ledger as ledger_module
 from experiments.search.ledger import LEDGER_FILE, Ledger, open_ledger, read_ledger
 from experiments.search.records import Limits, SweepError
 from tests.experiments.search.sweeps import run_sweep, sweep_of
@@ -131,10 +133,21 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / LEDGER_FILE).symlink_to("/dev/full")
     with open_ledger(tmp_path) as ledger, pytest.raises(SweepError) as error:
         ledger.begin(sweep_of(), Limits(3))
-    assert str(error.value) == (
-        f"{tmp_path}/ledger.jsonl: the sweep's ledger cannot be written (No space left on device). Free some space or "
-        "allow it to be written; then resume the sweep"
+    assert re.fullmatch(
+        re.escape(f"{tmp_path}/ledger.jsonl: the sweep's ledger cannot be written (No space left on device): ")
+        + r"[\d,]+ bytes, [\d,]+ are free\. Free some space or allow it to be written; then resume the sweep",
+        str(error.value),
     )
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_entry_older_than_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_ledger(tmp_path) as ledger:
+        monkeypatch.setattr(ledger_module, "now", lambda: 2000)
+        ledger.begin(sweep_of(), Limits(3))
+        monkeypatch.setattr(ledger_module, "now", lambda: 1000)
+        assert ledger.append("opened").at == 2000
 
 
 @pytest.mark.parametrize("folder", ["/sys/none", "/dev/full"])
