@@ -29,12 +29,12 @@ STOREYS = (
     ("experiments.tracking",),
     ("experiments.results",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
-    ("experiments.record", "experiments.display", "experiments.folders"),
+    ("experiments.record", "experiments.display", "experiments.folders", "experiments.search"),
     ("experiments.retyping",),
     ("experiments.resuming",),
-    ("experiments.execution",),
+    ("experiments.execution", "experiments.sweepline"),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
-    ("experiments.run", "experiments.sync", "experiments.ui", "experiments.doctor"),
+    ("experiments.run", "experiments.sweep", "experiments.sync", "experiments.ui", "experiments.doctor"),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -89,7 +89,7 @@ def test_imports_go_down_only(module: str) -> None:
         ("tensorflow", ("cifar",)),
         ("jax", ("cifar",)),
         ("experiments", ("experiments",)),
-        ("hydra", ("experiments.run", "experiments.sweep", "experiments.commandline", "experiments.overrides")),
+        ("hydra", ("experiments.run", "experiments.sweepline", "experiments.commandline", "experiments.overrides")),
         ("omegaconf", ("experiments",)),
         ("matplotlib", ("cifar.figures", "experiments.tracking.recorder", "experiments.results")),
     ],
