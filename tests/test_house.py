@@ -85,6 +85,8 @@ def test_imports_go_down_only(module: str) -> None:
     [
         ("mlflow", ("experiments.tracking",)),
         ("keras_tuner", ("experiments.search",)),
+        ("distributed", ("experiments.search.pool",)),
+        ("dask", ("experiments.search.pool",)),
         ("keras", ("cifar", "experiments.tracking", "experiments.search")),
         ("tensorflow", ("cifar",)),
         ("jax", ("cifar",)),
@@ -105,7 +107,7 @@ def test_the_commands_start_without_the_heavy_libraries() -> None:
         for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare")
         if f"experiments.{name}" in MODULES
     ]
-    heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy")
+    heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"
     script = script.replace(str(heavy), str(set(heavy)))
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from cifar.config import ConfigError, Validated, choice, flag, integer, number
+from cifar.config import ConfigError, Validated, choice, flag, integer, number, text
 from experiments.suggestions import did_you_mean, near_option
 
 Node = TypeVar("Node", bound=Validated)
@@ -92,6 +92,20 @@ class SweepConfig(Validated):
     max_minutes: float | None = number(None, above=0, optional=True)
     max_retries: int = integer(2, at_least=0, at_most=100)
     dry_run: bool = flag(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersConfig(Validated):
+    """Who trains the trials: processes of this machine, or those of the Dask cluster at `address`.
+
+    `count` null: one for each GPU, or else for each core; of a cluster all of its workers. A trial that has not ended
+    after `trial_timeout_minutes` is taken to hang: its worker is killed and it is tried again.
+    """
+
+    node = "workers"
+    address: str | None = text(None, optional=True)
+    count: int | None = integer(None, at_least=1, at_most=10_000, optional=True)
+    trial_timeout_minutes: float | None = number(None, above=0, optional=True)
 
 
 def read_tuner(tree: Mapping[str, Any]) -> TunerConfig:

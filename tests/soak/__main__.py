@@ -34,7 +34,9 @@ def main(names: list[str]) -> int:
     for name in names or known:
         began, rows = time.strftime("%Y-%m-%dT%H:%M:%S%z"), []
         for row in import_module(f"tests.soak.{name}").rows():
-            console.print(f"{row.what}: {row.lost} of {row.tried} lost, {row.seconds:.0f} s", highlight=False, soft_wrap=True)
+            console.print(
+                f"{row.what}: {row.lost} of {row.tried} lost, {row.seconds:.0f} s", highlight=False, soft_wrap=True
+            )
             rows.append(row)
         record[name] = {"began": began, **circumstances(), "rows": [asdict(row) for row in rows]}
         write(record, RECORD, PROMISES)  # after each, so that a run which is broken off is not for nothing
