@@ -21,15 +21,23 @@ from cifar.config import ConfigError
 from experiments.commandline import CONF
 from experiments.overrides import Checker, one_line
 from experiments.schema import UsageError, known_keys, refuse_code
-from experiments.search.config import PruningConfig, SweepConfig, TunerConfig, read_node, read_tuner
-from experiments.search.plan import Plan, lay_out
+from experiments.search.config import PruningConfig, SweepConfig, TunerConfig, WorkersConfig, read_node, read_tuner
+from experiments.search.plan import Plan, Tree, lay_out
 from experiments.search.records import Limits, Sweep
 from experiments.search.space import read_space
 from experiments.search.tuners import check_tuner, trials_to_make
 from experiments.suggestions import did_you_mean, near_option
+from experiments.tracking.config import TrackingConfig
 
-GROUPS = ("space", "tuner", "pruning")
+GROUPS = ("space", "tuner", "pruning", "workers")
 NODES = (*GROUPS, "sweep")
+
+CHANGEABLE = {
+    "sweep": ("max_trials", "max_minutes", "max_retries"),
+    "workers": ("address", "count", "trial_timeout_minutes"),
+    "tracking": ("uri",),
+}
+"""What may be typed beside `resume=`."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,13 @@ class SweepLine:
     tuner: TunerConfig
     pruning: PruningConfig
     settings: SweepConfig
+    workers: WorkersConfig
+    tracking: TrackingConfig
     typed: tuple[str, ...]
     plan: Plan
 
-    def sweep(self, name: str, code: Mapping[str, Any]) -> Sweep:
-        """What the sweep's ledger begins with."""
+    def sweep(self, name: str, code: Mapping[str, Any], threads: int | None = None) -> Sweep:
+        """What the sweep's ledger begins with; `threads` for each trial where none were typed."""
         return Sweep(
             name=name,
             space=self.space,
@@ -55,7 +65,7 @@ class SweepLine:
             pruning=asdict(self.pruning),
             objective=self.settings.objective,
             seed=self.settings.seed,
-            bases=tuple({"picks": base.picks, "config": base.tree} for base in self.plan.bases),
+            bases=tuple({"picks": base.picks, "config": _threaded(base.tree, threads)} for base in self.plan.bases),
             code=code,
         )
 
@@ -67,6 +77,15 @@ class SweepLine:
         """
         number = trials_to_make(self.settings.max_trials, self.tuner, self.plan.space)
         return Limits(number, self.settings.max_minutes, self.settings.max_retries)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a sweep goes on with."""
+
+    limits: Limits
+    workers: WorkersConfig
+    tracking: TrackingConfig
 
 
 def read_line(argv: list[str]) -> SweepLine:
@@ -95,9 +114,49 @@ def _read(argv: list[str]) -> SweepLine:
         tuner = read_tuner(tree["tuner"])
         pruning = read_node(PruningConfig, tree["pruning"])
         settings = read_node(SweepConfig, tree["sweep"])
+        workers = read_node(WorkersConfig, tree["workers"])
+        tracking = _tracking(typed, checker)
         plan = lay_out(read_space(tree["space"]), typed, checker)
     check_tuner(tuner, pruning, plan)
-    return SweepLine(tree["space"], tuner, pruning, settings, tuple(typed), plan)
+    return SweepLine(tree["space"], tuner, pruning, settings, workers, tracking, tuple(typed), plan)
+
+
+def _tracking(typed: list[str], checker: Checker) -> TrackingConfig:
+    """How trials are recorded; only what was typed decides it, since no space may."""
+    own = [item for item in typed if _node(item) == "tracking"]
+    return checker.load(tuple(axis[0] for axis in checker.axes(checker.parse(own)))).tracking
+
+
+def _threaded(tree: Tree, threads: int | None) -> Tree:
+    compute = tree["compute"]
+    return {**tree, "compute": {**compute, "threads": compute["threads"] or threads}}
+
+
+def read_resumed(argv: list[str], limits: Limits, workers: WorkersConfig, tracking: TrackingConfig) -> Resumed:
+    """Read what was typed beside resume=: limits, workers and the store may change, since no trial depends on them.
+
+    Raises:
+        ConfigError: something else was typed, or a value cannot be used.
+    """
+    given: dict[str, dict[str, Any]] = {
+        "sweep": asdict(limits),
+        "workers": asdict(workers),
+        "tracking": asdict(tracking),
+    }
+    for item in argv:
+        key, equals, _ = item.partition("=")
+        node, _, name = key.partition(".")
+        if not equals or name not in CHANGEABLE.get(node, ()):
+            may = ", ".join(f"{node}.{name}" for node, names in CHANGEABLE.items() for name in names)
+            raise UsageError(item, "not with resume=: a sweep goes on as it was begun", f"What may change: {may}")
+        given[node][name] = _parse(item).value()
+    settings = read_node(SweepConfig, given["sweep"])
+    assert settings.max_trials is not None
+    return Resumed(
+        Limits(settings.max_trials, settings.max_minutes, settings.max_retries),
+        read_node(WorkersConfig, given["workers"]),
+        read_node(TrackingConfig, given["tracking"]),
+    )
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
