@@ -31,7 +31,7 @@ STOREYS = (
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
     ("experiments.record", "experiments.display", "experiments.folders", "experiments.search"),
     ("experiments.retyping",),
-    ("experiments.resuming",),
+    ("experiments.resuming", "experiments.presets"),
     ("experiments.execution", "experiments.sweepline"),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
     ("experiments.run", "experiments.sweep", "experiments.sync", "experiments.ui", "experiments.doctor"),
