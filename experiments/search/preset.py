@@ -34,12 +34,18 @@ def as_preset(trial: Trial, sweep: Sweep, trials: int, path: str) -> str:
         f"# python -m experiments.run experiment={path}",
         f"# Trial {trial.number}{run}: best {sweep.objective} {trial.score:.4f}, one seed, the best of {trials} "
         f"trials of {sweep.name}.",
+        *_threads(trial),
         "# The best of many looks better than it is: judge it on other seeds, and on the test images once.",
         "defaults:",
         *(f"  - override /{group}: {trial.config[group]['name']}" for group in GROUPS),
         "",
     ]
     return "\n".join(lines) + "\n" + yaml.safe_dump(_values(trial.config), sort_keys=False)
+
+
+def _threads(trial: Trial) -> list[str]:
+    threads = trial.config["compute"]["threads"]
+    return [f"# Trained with compute.threads={threads}, which repeats it to the bit."] if threads else []
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, Any]:
