@@ -146,7 +146,7 @@ def _start(session: _Session, number: int) -> None:
     session.ledger.append("started", trial=number, attempt=session.trial(number).attempts + 1)
     trial = session.trial(number)
     origin = session.trial(trial.rung.from_trial) if trial.rung and trial.rung.from_trial else None
-    bars = set_bars(session.pruning, session.objective, session.history.ended)
+    bars = set_bars(session.pruning, session.objective, session.history.ended, trial.config["training"]["epochs"])
     session.running[session.workers.submit(Job(trial, bars, origin))] = number
 
 

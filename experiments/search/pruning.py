@@ -43,8 +43,11 @@ class Bars:
         return None
 
 
-def set_bars(config: PruningConfig, objective: str, trials: Iterable[Trial]) -> Bars:
-    """The bars for a new trial, from the trials that have ended without failing."""
+def set_bars(config: PruningConfig, objective: str, trials: Iterable[Trial], epochs: int) -> Bars:
+    """The bars for a new trial of so many epochs, from the trials that have ended without failing.
+
+    There is none after its last epoch, when nothing is left to be saved.
+    """
     if config.rule == "none":
         return Bars(objective)
     sign = OBJECTIVES[objective]
@@ -54,7 +57,8 @@ def set_bars(config: PruningConfig, objective: str, trials: Iterable[Trial]) -> 
         if trial.state in ("finished", "pruned")
     ]
     bars = []
-    for epoch in range(config.first_epoch, max(map(len, best_so_far), default=0) + 1):
+    longest = max(map(len, best_so_far), default=0)
+    for epoch in range(config.first_epoch, min(longest, epochs - 1) + 1):
         reached = sorted(curve[epoch - 1] for curve in best_so_far if len(curve) >= epoch)
         if len(reached) >= config.min_trials and _is_judged(config, epoch):
             bars.append(Bar(epoch, sign * _bar(config, reached), _in_words(config, sign, len(reached))))

@@ -52,7 +52,7 @@ class Workers(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many trials can run now; may change while the sweep goes on."""
+        """How many trials can run now, at least one; may change while the sweep goes on."""
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Begin a trial. The future raises WorkerLostError, or whatever the trial failed of."""
