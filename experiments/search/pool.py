@@ -126,7 +126,7 @@ class DaskWorkers:
                 self._give_up(error)
 
     def _look(self) -> None:
-        workers: Mapping[str, Any] = self._client.scheduler_info()["workers"]
+        workers = self._workers()
         for task in self._running[:]:
             if task.remote.done() or task.worker not in workers:
                 self._running.remove(task)
@@ -134,6 +134,7 @@ class DaskWorkers:
             elif self._timeout is not None and time.monotonic() - task.began > self._timeout:
                 self._running.remove(task)
                 self._end(task)
+        workers = self._workers()  # again: one of those above may just have died
         single = [address for address, told in workers.items() if told["nthreads"] == 1]
         if workers and not single:
             raise SweepError("the workers have several threads each; start them with --nthreads 1 and more of them")
@@ -141,6 +142,10 @@ class DaskWorkers:
         for address in single:
             if self._waiting and address not in self.busy:
                 self._start(self._waiting.popleft(), address)
+
+    def _workers(self) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = self._client.scheduler_info()["workers"]
+        return told
 
     def _start(self, task: _Task, address: str) -> None:
         task.worker, task.began = address, time.monotonic()

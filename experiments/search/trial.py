@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -85,6 +86,8 @@ def run_trial(job: Job, site: Site) -> Outcome:
     folder = site.folder(job.trial.number)
     if not site.sweep.is_dir():
         raise SweepError(f"{site.sweep}: a worker does not see this folder; trials need one that all workers share")
+    if Path.cwd() != site.home:  # of a cluster's worker
+        os.chdir(site.home)
     folder.mkdir(parents=True, exist_ok=True)
     _wait_for_predecessor(folder)
     outcome = read_outcome(folder)

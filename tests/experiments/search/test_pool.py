@@ -90,9 +90,9 @@ def test_workers_in_the_middle_of_a_trial_end_with_the_sweep_and_leave_nothing(t
 def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.5)
     config = WorkersConfig(address="tcp://127.0.0.1:9")
-    with pytest.raises(ConfigError, match=r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"):
-        with open_workers(config, in_folder(tmp_path), tmp_path):
-            pass
+    expected = r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"
+    with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
+        pass
 
 
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
