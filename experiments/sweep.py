@@ -67,10 +67,8 @@ def main(argv: list[str]) -> int:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(console, "stopped by Ctrl-C; to go on: python -m experiments.sweep resume=<its folder, above>")
         return STOPPED_BY_CTRL_C
     except Terminated:
-        say(console, "stopped by SIGTERM; to go on: python -m experiments.sweep resume=<its folder, above>")
         return Terminated.exit_code
 
 
@@ -101,7 +99,12 @@ def _resume(named: str, argv: list[str], console: Console) -> int:
 
 def _work(ledger: Ledger, means: Means, console: Console) -> int:
     say(console, f"sweep: {ledger.folder}")
-    reason = conduct(ledger, means, console)
+    try:
+        reason = conduct(ledger, means, console)
+    except (KeyboardInterrupt, Terminated) as stop:
+        by = "Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "SIGTERM"
+        say(console, f"stopped by {by}; to go on: python -m experiments.sweep resume={ledger.folder}")
+        raise
     tell(ledger.history, ledger.folder, reason, console)
     return 0
 

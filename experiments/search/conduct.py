@@ -153,9 +153,11 @@ def _site(sweep: Sweep, folder: Path, tracking: TrackingConfig, recorder: Record
 @contextmanager
 def _finished(recorder: Recorder, record: SweepRecord, ledger: Ledger) -> Iterator[None]:
     """In the end the leaderboard has all trials, and those cut off are KILLED in MLflow until they are gone on with."""
+    show = record.show  # who stops a sweep does not wait for pictures
     try:
         yield
+        show = record.finish
     finally:
         recorder.end_children()
         if ledger.history.ended_order:
-            record.show(ledger.history)
+            show(ledger.history)

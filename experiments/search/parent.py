@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
 from experiments.results.leaderboard import as_json
 from experiments.results.tables import as_markdown
 from experiments.search.board import best_trial, flat, standings
+from experiments.search.config import OBJECTIVES
 from experiments.search.history import History
+from experiments.search.ledger import LEDGER_FILE
 from experiments.search.preset import BEST_FILE, as_preset
 from experiments.search.records import Sweep
 from experiments.tracking.config import TrackingConfig
@@ -23,6 +25,9 @@ from experiments.tracking.provenance import describe_environment, packages, unco
 from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.redaction import redact
 from experiments.tracking.spelling import LONGEST_TAG
+
+if TYPE_CHECKING:
+    from experiments.results.sweep_figures import ScoredTrial
 
 SHARE = 0.05
 """Of a sweep's time at most so much goes into its live leaderboard."""
@@ -102,12 +107,42 @@ class SweepRecord:
             _replace(self._folder / BEST_FILE, preset)
             self._recorder.log_text(preset, BEST_FILE)
 
+    def finish(self, history: History) -> None:
+        """The leaderboard of all trials, and the pictures."""
+        from experiments.results import sweep_figures as figures
+
+        assert history.sweep is not None
+        self.show(history)
+        trials, objective = scored_trials(self._folder), history.sweep.objective
+        if not trials:
+            return
+        sign = OBJECTIVES[objective]
+        log = self._recorder.log_figure
+        log(figures.best_so_far(trials, objective, sign), "figures/best_so_far.png")
+        log(figures.score_by_setting(trials, objective), "figures/score_by_setting.png")
+        log(figures.parallel_coordinates(trials, objective, sign), "figures/parallel_coordinates.png")
+
     def _description(self, history: History, leaderboard: str) -> str:
         """What MLflow shows on the sweep's page: the user's note, then as much of the leaderboard as fits a tag."""
         done = f"{len(history.ended_order)} of {history.limits.max_trials} trials done."
         lines = [*([self._note, ""] if self._note else []), done, "", *leaderboard.splitlines()]
         kept = list(accumulate(len(line) + 1 for line in lines))
         return "\n".join(line for line, length in zip(lines, kept, strict=True) if length <= LONGEST_TAG)
+
+
+def scored_trials(folder: Path) -> list[ScoredTrial]:
+    """The trials with a score, in the order of their ends, and how long the sweep had been worked on at each."""
+    from experiments.results.sweep_figures import ScoredTrial
+
+    history, scored = History(), []
+    for line in (folder / LEDGER_FILE).read_bytes().splitlines():
+        entry = Entry.read(line)
+        history.apply(entry)
+        if entry.kind == "ended" and entry.facts.get("score") is not None:
+            trial = history.trials[entry.facts["trial"] - 1]
+            minutes = history.seconds / 60
+            scored.append(ScoredTrial(trial.point, entry.facts["score"], minutes, trial.state == "pruned"))
+    return scored
 
 
 def _replace(path: Path, text: str) -> None:

@@ -38,7 +38,14 @@ def test_of_many_trials_the_first_are_shown(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "typed", [["space=depht"], ["space=epochs", "tuner=hyperband", "sweep.max_trials=3"], ["space=epochs"]]
+    "typed",
+    [
+        ["space=depht"],
+        ["space=epochs", "tuner=hyperband", "sweep.max_trials=3"],
+        ["resume=tests"],
+        ["resume=a", "resume=b"],
+        ["workers.count=0"],
+    ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(typed) == 2

@@ -11,10 +11,11 @@ from omegaconf import OmegaConf
 
 from cifar.config import ConfigError
 from experiments.commandline import CONF
-from experiments.search.config import BayesianConfig, PruningConfig, RandomConfig, SweepConfig
+from experiments.search.config import BayesianConfig, PruningConfig, RandomConfig, SweepConfig, WorkersConfig
 from experiments.search.plan import plan_of
 from experiments.search.records import Limits, differences
-from experiments.sweepline import read_line
+from experiments.sweepline import read_line, read_resumed
+from experiments.tracking.config import TrackingConfig
 
 
 def test_without_arguments_it_is_twenty_random_trials_of_the_optimizers() -> None:
@@ -110,3 +111,31 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "space" / "bad.yaml").write_text("search: [1\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"bad\.yaml"):
         read_line([f"--config-dir={tmp_path}", "space=bad"])
+
+
+def test_limits_workers_and_the_store_may_change_when_a_sweep_is_resumed() -> None:
+    typed = ["sweep.max_trials=60", "sweep.max_minutes=2.5", "workers.count=4", "tracking.uri=http://host:5000"]
+    resumed = read_resumed(typed, Limits(20, None, 1), WorkersConfig(trial_timeout_minutes=3), TrackingConfig())
+    assert resumed.limits == Limits(60, 2.5, 1)
+    assert resumed.workers == WorkersConfig(count=4, trial_timeout_minutes=3)
+    assert resumed.tracking == TrackingConfig(uri="http://host:5000")
+
+
+@pytest.mark.parametrize(
+    "typed", ["space=depth", "sweep.seed=1", "tracking.experiment=x", "sweep.max_trials", "epochs=quick"]
+)
+def test_nothing_else_may_since_trials_depend_on_it(typed: str) -> None:
+    with pytest.raises(ConfigError, match="a sweep goes on as it was begun"):
+        read_resumed([typed], Limits(20), WorkersConfig(), TrackingConfig())
+
+
+def test_a_limit_is_checked_as_at_the_beginning() -> None:
+    with pytest.raises(ConfigError, match=r"sweep\.max_trials=0"):
+        read_resumed(["sweep.max_trials=0"], Limits(20), WorkersConfig(), TrackingConfig())
+
+
+def test_threads_are_set_where_none_were_typed() -> None:
+    small = ["data=sample", "epochs=quick"]
+    for typed, threads in ((small, 1), ([*small, "compute.threads=2"], 2)):
+        sweep = read_line(typed).sweep("a", {}, threads=1)
+        assert {base["config"]["compute"]["threads"] for base in sweep.bases} == {threads}

@@ -65,7 +65,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
         yield address
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 280) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends
@@ -162,7 +162,9 @@ def test_a_sweep_trains_its_trials_and_records_them_below_its_own_run(
     assert parent.data.metrics["best_val_accuracy"] == best.score
     assert f"{TRIALS} of {TRIALS} trials done" in parent.data.tags["mlflow.note.content"]
     names = {path.name for path in (folder / "artifacts").iterdir()}
-    assert {"leaderboard.md", "leaderboard.json", "best.yaml", "space.yaml"} <= names
+    assert {"leaderboard.md", "leaderboard.json", "best.yaml", "space.yaml", "figures"} <= names
+    figures = {path.name for path in (folder / "artifacts" / "figures").iterdir()}
+    assert figures == {"best_so_far.png", "score_by_setting.png", "parallel_coordinates.png"}
     assert f"best of {TRIALS} trials: trial {best.number}, val_accuracy {best.score:.2%}" in shown
     assert not (folder / "workers").exists()
 
