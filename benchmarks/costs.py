@@ -24,7 +24,7 @@ OPTIMIZER_OF = {"model1": "rmsprop", "model2": "rmsprop", "model3": "sgd"}
 
 def tracking_seconds(epochs: int = RECORDED_EPOCHS) -> dict[str, float]:
     """Seconds that the record of an epoch takes, in a new process: median, least and most of some epochs."""
-    with _folder_on_the_same_disk() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with folder_on_the_same_disk() as folder, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         taken = process.submit(_record, folder, epochs).result()
     return {"epochs": epochs, "median": statistics.median(taken), "min": min(taken), "max": max(taken)}
 
@@ -56,7 +56,7 @@ def whole_run(model: str, data: str) -> dict[str, Any]:
     overrides = [f"model={model}", f"optimizer={OPTIMIZER_OF[model]}", f"data={data}", "training.epochs=1"]
     command = [sys.executable, "-m", "experiments.run", *overrides]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{DATABASE}"}
-    with _folder_on_the_same_disk() as folder, tempfile.TemporaryFile() as printed:
+    with folder_on_the_same_disk() as folder, tempfile.TemporaryFile() as printed:
         started = time.perf_counter()
         run = subprocess.Popen(command, cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT)
         # wait4, since only it tells the peak of this one child. (Linux counts this process' own size into that.)
@@ -70,7 +70,7 @@ def whole_run(model: str, data: str) -> dict[str, Any]:
     return {"overrides": overrides, "peak_memory_mb": round(usage.ru_maxrss / unit), "seconds": round(seconds, 1)}
 
 
-def _folder_on_the_same_disk() -> tempfile.TemporaryDirectory[str]:
+def folder_on_the_same_disk() -> tempfile.TemporaryDirectory[str]:
     # as the user's own runs: a temporary folder of the system may be in memory, where a database is too fast
     (PROJECT / "outputs").mkdir(exist_ok=True)
     return tempfile.TemporaryDirectory(dir=PROJECT / "outputs", prefix="benchmark-")

@@ -39,7 +39,7 @@ def prepare(config: ComputeConfig) -> Device:
     first = _prepared is None
     _prepared = config
     os.environ["KERAS_BACKEND"] = config.backend
-    with _without_native_greetings():
+    with without_native_greetings():
         device = (_prepare_jax if config.backend == "jax" else _prepare_tensorflow)(config, first)
     if config.device == "gpu" and device.kind != "gpu":
         raise ConfigError("compute.device", "gpu", "a GPU that the backend can use", _how_to_get_a_gpu(config.backend))
@@ -68,7 +68,7 @@ def _refuse_a_second_setting(config: ComputeConfig) -> None:
 
 
 @contextlib.contextmanager
-def _without_native_greetings() -> Iterator[None]:
+def without_native_greetings() -> Iterator[None]:
     """Keep TensorFlow's start-up notes, which its C++ writes past every log level, off the terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -175,7 +175,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m experiments.doctor", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", nargs="*", type=Path, help="where to look for runs (default: outputs/ and multirun/)")
+    where = "where to look for runs (default: outputs/, multirun/ and sweeps/)"
+    parser.add_argument("folder", nargs="*", type=Path, help=where)
     parser.add_argument("--fix", action="store_true", help="mend what can be mended without losing anything")
     parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)")
     parser.add_argument("--no-timing", action="store_true", help="do not time the networks, which takes half a minute")

@@ -15,6 +15,7 @@ from experiments.attempt import attempt
 from experiments.commandline import CONF, CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.multirun import Membership, run_all
+from experiments.presets import expand
 from experiments.resuming import Resumption, prepare, take_out
 from experiments.retyping import quoted
 from experiments.tracking.redaction import redact
@@ -39,7 +40,7 @@ def job(cfg: DictConfig) -> None:
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line, or its run, is wrong."""
     try:
-        argv, named = take_out(argv)
+        argv, named = take_out(expand(argv))
         resumed = prepare(named, argv) if named is not None else None
         argv = resumed.argv if resumed is not None else argv
         typed = check(argv)

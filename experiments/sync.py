@@ -25,10 +25,10 @@ REQUEST_SECONDS = 60
 DATABASE = "mlflow.db"
 
 HELP = """\
-Brings MLflow what it lacks of the runs below outputs/ and multirun/, or below the folders given: runs whose server was
-away, database was locked, or process was killed. Each goes to the store that it was recorded for: a database in the
-folder of its own project, or a server, if that is $MLFLOW_TRACKING_URI or no credentials would be sent to it. What is
-there already is left as it is: a second call changes nothing.
+Brings MLflow what it lacks of the runs below outputs/, multirun/ and sweeps/, or below the folders given: runs whose
+server was away, database was locked, or process was killed. Each goes to the store that it was recorded for: a database
+in the folder of its own project, or a server, if that is $MLFLOW_TRACKING_URI or no credentials would be sent to it.
+What is there already is left as it is: a second call changes nothing.
 
 With --to all of them go to that store, and so does every other run of the folders' mlflow.db: a whole project.
 
@@ -132,7 +132,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m experiments.sync", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", nargs="*", type=Path, help="where to look for runs (default: outputs/ and multirun/)")
+    where = "where to look for runs (default: outputs/, multirun/ and sweeps/)"
+    parser.add_argument("folder", nargs="*", type=Path, help=where)
     parser.add_argument("--to", metavar="URI", help="the store for all of them, such as http://127.0.0.1:5000")
     parser.add_argument("--dry-run", action="store_true", help="say what would be brought, and change nothing")
     typed = parser.parse_args(argv)

@@ -29,12 +29,12 @@ STOREYS = (
     ("experiments.tracking",),
     ("experiments.results",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
-    ("experiments.record", "experiments.display", "experiments.folders"),
+    ("experiments.record", "experiments.display", "experiments.folders", "experiments.search"),
     ("experiments.retyping",),
-    ("experiments.resuming",),
-    ("experiments.execution",),
+    ("experiments.resuming", "experiments.presets"),
+    ("experiments.execution", "experiments.sweepline"),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
-    ("experiments.run", "experiments.sync", "experiments.ui", "experiments.doctor"),
+    ("experiments.run", "experiments.sweep", "experiments.sync", "experiments.ui", "experiments.doctor"),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -85,11 +85,13 @@ def test_imports_go_down_only(module: str) -> None:
     [
         ("mlflow", ("experiments.tracking",)),
         ("keras_tuner", ("experiments.search",)),
+        ("distributed", ("experiments.search.pool",)),
+        ("dask", ("experiments.search.pool",)),
         ("keras", ("cifar", "experiments.tracking", "experiments.search")),
         ("tensorflow", ("cifar",)),
         ("jax", ("cifar",)),
         ("experiments", ("experiments",)),
-        ("hydra", ("experiments.run", "experiments.sweep", "experiments.commandline", "experiments.overrides")),
+        ("hydra", ("experiments.run", "experiments.sweepline", "experiments.commandline", "experiments.overrides")),
         ("omegaconf", ("experiments",)),
         ("matplotlib", ("cifar.figures", "experiments.tracking.recorder", "experiments.results")),
     ],
@@ -105,7 +107,7 @@ def test_the_commands_start_without_the_heavy_libraries() -> None:
         for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare")
         if f"experiments.{name}" in MODULES
     ]
-    heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy")
+    heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"
     script = script.replace(str(heavy), str(set(heavy)))
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -37,7 +37,7 @@ from experiments.tracking.store import (
     wait_no_longer_than,
 )
 
-HOMES = ("outputs", "multirun")
+HOMES = ("outputs", "multirun", "sweeps")
 """The folders, in the working folder, below which runs are looked for."""
 
 REQUEST_SECONDS = 10

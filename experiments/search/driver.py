@@ -1,0 +1,218 @@
+"""The loop of a sweep: propose, hand out, take in, and write each step down before the next one."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+from cifar.config import ConfigError
+from experiments.search.config import PruningConfig, read_node, read_tuner
+from experiments.search.history import History
+from experiments.search.ledger import Ledger
+from experiments.search.plan import Plan, Tree, plan_of
+from experiments.search.pruning import set_bars
+from experiments.search.records import SweepError, Trial
+from experiments.search.tuner import NothingLeftError, Proposal, Tuner
+from experiments.search.tuners import build_tuner
+from experiments.search.workers import Job, Outcome, WorkerLostError, Workers
+from experiments.tracking.signals import Terminated
+
+SAME_FAILURES = 3
+"""So many failures in a row for the same reason stop a sweep: the next trial would fail of it too."""
+
+
+@dataclass
+class _Session:
+    """One process's work on a sweep."""
+
+    ledger: Ledger
+    plan: Plan
+    tuner: Tuner
+    pruning: PruningConfig
+    objective: str
+    workers: Workers
+    waiting: deque[int] = field(default_factory=deque)
+    running: dict[Future[Outcome], int] = field(default_factory=dict)
+    stop: str = ""
+    """Why no trial is begun any more."""
+    broken: bool = False
+
+    @property
+    def history(self) -> History:
+        return self.ledger.history
+
+    def trial(self, number: int) -> Trial:
+        return self.ledger.history.trials[number - 1]
+
+
+def drive(ledger: Ledger, workers: Workers) -> str:
+    """Work on a sweep until one of its limits is reached, from wherever its ledger says that it stands.
+
+    Args:
+        ledger: open, with its sweep begun (`Ledger.begin`).
+        workers: run the trials.
+
+    Returns:
+        Why it stopped, in words.
+
+    Raises:
+        SweepError: the ledger cannot be written, or three trials in a row failed for the same reason.
+        KeyboardInterrupt, Terminated: it was told to stop; trials that ran are run again when it is resumed.
+    """
+    session = _begin(ledger, workers)
+    ledger.append("opened", host=platform.node(), process=os.getpid())
+    try:
+        _check_limits(session)
+        while _fill(session):
+            done, _ = wait(session.running, _seconds_left(session), FIRST_COMPLETED)
+            for future in sorted(done, key=lambda future: session.running[future]):
+                _settle(session, session.running.pop(future), future)
+            _check_limits(session)
+    except (KeyboardInterrupt, Terminated) as error:
+        with suppress(SweepError):  # the disk may be full
+            ledger.append("closed", reason="Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM")
+        raise
+    ledger.append("closed", reason=session.stop)
+    if session.broken:
+        raise SweepError(f"{ledger.folder}: {session.stop}. Mend that, then resume the sweep")
+    return session.stop
+
+
+def _begin(ledger: Ledger, workers: Workers) -> _Session:
+    sweep = ledger.history.sweep
+    assert sweep is not None
+    plan = plan_of(sweep)
+    session = _Session(
+        ledger,
+        plan,
+        build_tuner(read_tuner(sweep.tuner), plan.space, sweep.objective, sweep.seed),
+        read_node(PruningConfig, sweep.pruning),
+        sweep.objective,
+        workers,
+    )
+    session.waiting.extend(trial.number for trial in ledger.history.unfinished)
+    return session
+
+
+def _fill(session: _Session) -> bool:
+    """Give every free worker a trial, as long as there is one; returns whether any trial runs."""
+    while len(session.running) < session.workers.capacity and not session.stop:
+        number = session.waiting.popleft() if session.waiting else _propose(session)
+        if number is None:
+            break
+        _start(session, number)
+    return bool(session.running)
+
+
+def _propose(session: _Session) -> int | None:
+    """Write down the next trial; None if there is none, or none yet."""
+    trials = session.history.trials
+    nothing_more = ""
+    proposal = None
+    if len(trials) >= session.history.limits.max_trials:
+        nothing_more = f"{len(trials)} trials, as many as were to be made"
+    else:
+        try:
+            proposal = session.tuner.propose(trials)
+        except NothingLeftError as error:
+            nothing_more = str(error)
+    if proposal is None:
+        assert session.running or nothing_more, "the tuner waits for a trial, and none runs"
+        session.stop = "" if session.running else nothing_more  # one that runs may still be lost, and run again
+        return None
+    number, rung = len(trials) + 1, asdict(proposal.rung) if proposal.rung else None
+    try:
+        config = _config(session, proposal)
+    except ConfigError:
+        config = {}
+    session.ledger.append("proposed", trial=number, point=proposal.point, rung=rung, config=config)
+    return number
+
+
+def _config(session: _Session, wanted: Proposal | Trial) -> Tree:
+    return session.plan.tree(wanted.point, wanted.rung.epochs if wanted.rung else None)
+
+
+def _start(session: _Session, number: int) -> None:
+    if not session.trial(number).config:
+        _refuse(session, number)
+        return
+    session.ledger.append("started", trial=number, attempt=session.trial(number).attempts + 1)
+    trial = session.trial(number)
+    origin = session.trial(trial.rung.from_trial) if trial.rung and trial.rung.from_trial else None
+    bars = set_bars(session.pruning, session.objective, session.history.ended, trial.config["training"]["epochs"])
+    session.running[session.workers.submit(Job(trial, bars, origin))] = number
+
+
+def _refuse(session: _Session, number: int) -> None:
+    """End a trial whose values do not go together, though each of them is possible."""
+    try:
+        _config(session, session.trial(number))
+    except ConfigError as error:
+        _fail(session, number, error)
+    _check_limits(session)
+
+
+def _settle(session: _Session, number: int, future: Future[Outcome]) -> None:
+    """Write down what became of a trial."""
+    try:
+        outcome = future.result()
+        if not math.isfinite(outcome.score):
+            raise ArithmeticError(f"{session.objective} is {outcome.score}")
+        state = {"state": "pruned", "reason": outcome.pruned} if outcome.pruned else {"state": "finished"}
+        curve = [value if math.isfinite(value) else None for value in outcome.curve]
+        session.ledger.append("ended", trial=number, **state, score=outcome.score, curve=curve, facts=outcome.facts)
+    except SweepError:
+        raise
+    except WorkerLostError as error:
+        _lose(session, number, error)
+    except Exception as error:
+        _fail(session, number, error)
+
+
+def _lose(session: _Session, number: int, error: WorkerLostError) -> None:
+    lost = session.trial(number).lost
+    if lost >= session.history.limits.max_retries:
+        _fail(session, number, WorkerLostError(f"{error} ({lost + 1} times)"))
+        return
+    session.ledger.append("lost", trial=number, reason=str(error))
+    session.waiting.appendleft(number)
+
+
+def _fail(session: _Session, number: int, error: Exception) -> None:
+    text = " ".join(str(error).split())
+    session.ledger.append("ended", trial=number, state="failed", reason=f"{type(error).__name__}: {text}".rstrip(": "))
+
+
+def _check_limits(session: _Session) -> None:
+    """Find out whether to begin more trials; those that run are waited for."""
+    if session.stop:
+        return
+    left = _seconds_left(session)
+    if _same_failures(session.history):
+        reason = session.history.session_failures[-1].reason
+        session.stop = f"{SAME_FAILURES} trials in a row failed for the same reason: {reason}"
+        session.broken = True
+    elif left is not None and left <= 0:
+        session.stop = f"{session.history.limits.max_minutes:g} minutes are over"
+
+
+def _same_failures(history: History) -> bool:
+    last = history.session_failures[-SAME_FAILURES:]
+    kinds = {(trial.reason or "").partition(":")[0] for trial in last}
+    return len(last) == SAME_FAILURES and len(kinds) == 1
+
+
+def _seconds_left(session: _Session) -> float | None:
+    """Until `max_minutes` are over; None: nothing to wait for but the trials."""
+    minutes = session.history.limits.max_minutes
+    if minutes is None or session.stop:
+        return None
+    here = time.time() - session.history.session_began_at / 1000
+    return max(0.0, minutes * 60 - session.history.seconds_before - here)

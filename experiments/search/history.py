@@ -1,0 +1,101 @@
+"""What a ledger says, put together: the sweep, its trials and where each of them stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from experiments.search.records import ENDED, FORMAT, Limits, Rung, Sweep, Trial
+from experiments.tracking.journal import Entry
+
+
+class History:
+    """The entries of a ledger, applied one after another; nothing but `apply` changes it."""
+
+    def __init__(self) -> None:
+        self.sweep: Sweep | None = None
+        self.trials: list[Trial] = []
+        self.limits = Limits(0)
+        self.ended_order: list[int] = []
+        self.session_began_at = 0
+        self.session_failures: list[Trial] = []
+        self.seconds_before, self.last_at = 0.0, 0
+
+    def apply(self, entry: Entry) -> None:
+        """Take in what happened.
+
+        Raises:
+            ValueError, KeyError, TypeError: it cannot have happened after what came before.
+        """
+        handler: Callable[[Entry], None] | None = getattr(self, f"_on_{entry.kind}", None)
+        if handler is None or (self.sweep is None) != (entry.kind == "sweep"):
+            raise ValueError(f"unexpected {entry.kind}")
+        handler(entry)
+        self.last_at = entry.at
+
+    @property
+    def seconds(self) -> float:
+        """How long the sweep was worked on, all sessions together, up to its last entry."""
+        here = self.last_at - self.session_began_at if self.session_began_at else 0
+        return self.seconds_before + max(0, here) / 1000
+
+    @property
+    def ended(self) -> list[Trial]:
+        """The trials that have ended, in the order in which they did."""
+        return [self.trials[number - 1] for number in self.ended_order]
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """Trials that were proposed and have not ended."""
+        return [trial for trial in self.trials if not trial.has_ended]
+
+    def _on_sweep(self, entry: Entry) -> None:
+        facts = dict(entry.facts)
+        if facts.pop("format") != FORMAT:
+            raise ValueError("another format")
+        self.limits = Limits(**facts.pop("limits"))
+        self.sweep = Sweep(**{**facts, "bases": tuple(facts["bases"])})
+
+    def _on_opened(self, entry: Entry) -> None:
+        self.seconds_before = self.seconds
+        self.session_began_at = entry.at
+        self.session_failures = []
+
+    def _on_extended(self, entry: Entry) -> None:
+        self.limits = replace(self.limits, **entry.facts)
+
+    def _on_proposed(self, entry: Entry) -> None:
+        facts = dict(entry.facts)
+        number, rung = facts.pop("trial"), facts.pop("rung", None)
+        if number != len(self.trials) + 1:
+            raise ValueError(f"trial {number} proposed after {len(self.trials)}")
+        self.trials.append(Trial(number, **facts, rung=Rung(**rung) if rung else None))
+
+    def _on_started(self, entry: Entry) -> None:
+        self._change(entry, state="running", attempts=entry.facts["attempt"])
+
+    def _on_lost(self, entry: Entry) -> None:
+        self._change(entry, state="proposed", lost=self._open_trial(entry).lost + 1)
+
+    def _on_ended(self, entry: Entry) -> None:
+        changes = {key: value for key, value in entry.facts.items() if key != "trial"}
+        if changes["state"] not in ENDED:
+            raise ValueError(f"unexpected state {changes['state']}")
+        trial = self._change(entry, **{**changes, "curve": tuple(changes.get("curve", ()))})
+        self.ended_order.append(trial.number)
+        self.session_failures = [*self.session_failures, trial] if trial.state == "failed" else []
+
+    def _on_closed(self, entry: Entry) -> None:
+        pass  # why a session ended is for people to read
+
+    def _open_trial(self, entry: Entry) -> Trial:
+        trial = self.trials[entry.facts["trial"] - 1]
+        if trial.has_ended or trial.number != entry.facts["trial"]:
+            raise ValueError(f"trial {trial.number} has ended")
+        return trial
+
+    def _change(self, entry: Entry, **changes: Any) -> Trial:
+        trial = replace(self._open_trial(entry), **changes)
+        self.trials[trial.number - 1] = trial
+        return trial

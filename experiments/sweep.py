@@ -1,0 +1,128 @@
+"""Search a space of settings: python -m experiments.sweep space=optimizers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from cifar.config import ConfigError
+from experiments.display import say
+from experiments.folders import new_folder
+from experiments.resuming import take_out
+from experiments.search.conduct import Means, code_facts, conduct, tell, threads_of
+from experiments.search.ledger import Ledger, open_ledger, read_ledger
+from experiments.search.named import folder_of
+from experiments.search.preview import Foreseen, foresee
+from experiments.search.records import SweepError
+from experiments.sweepline import SweepLine, read_line, read_resumed
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+
+MOST_ROWS = 60
+
+HELP = """\
+Searches a space of settings for the best validation accuracy.
+
+  python -m experiments.sweep [space=...] [tuner=...] [pruning=...] [sweep.key=value ...] [what all runs have in common]
+
+Examples
+  python -m experiments.sweep space=optimizers sweep.dry_run=true      which trials there would be
+  python -m experiments.sweep space=depth tuner=bayesian sweep.max_trials=30
+  python -m experiments.sweep space=epochs tuner=hyperband tuner.max_epochs=27 data.train_size=10000
+  python -m experiments.sweep resume=SWEEP                             go on after a crash or Ctrl-C
+  python -m experiments.sweep resume=SWEEP sweep.max_trials=60         go on further
+
+space     what is searched: the files of conf/space/
+tuner     how: random, grid, bayesian, hyperband (conf/tuner/)
+pruning   which trials stop early: none, median, halving (conf/pruning/)
+workers   who trains: local, cluster; workers.address=tcp://... (conf/workers/)
+sweep.    objective, seed, max_trials, max_minutes, max_retries, dry_run (conf/sweep.yaml)
+
+SWEEP is a sweep's folder, or the id, the beginning of it, or the name of its run in MLflow.
+Everything else is for the runs, as in python -m experiments.run --help.
+--config-dir=FOLDER adds a folder of your own to conf/.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line.
+
+    Returns:
+        The exit code: 0 done, 2 the command line or the machine is for the user to mend, 130 Ctrl-C, 143 SIGTERM.
+    """
+    if {"--help", "-h"} & {*argv}:
+        print(HELP, end="")
+        return 0
+    console = Console(soft_wrap=True)
+    try:
+        argv, named = take_out(argv)
+        with raise_on_stop():
+            return _resume(named, argv, console) if named is not None else _begin(argv, console)
+    except (ConfigError, SweepError, TrackingError) as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return STOPPED_BY_CTRL_C
+    except Terminated:
+        return Terminated.exit_code
+
+
+def _begin(argv: list[str], console: Console) -> int:
+    line = read_line(argv)
+    limits, device = line.limits(), line.plan.bases[0].tree["compute"]["device"]
+    if line.settings.dry_run:
+        _tell(line, foresee(line.tuner, line.plan, line.settings.objective, line.settings.seed, limits.max_trials))
+        return 0
+    name = line.tracking.run_name or f"sweep-{line.plan.space.name}"
+    folder = new_folder("sweeps")
+    Means(line.workers, line.tracking).keep(folder)
+    with open_ledger(folder) as ledger:
+        ledger.begin(line.sweep(name, code_facts(), threads_of(line.workers, device)), limits)
+        return _work(ledger, Means(line.workers, line.tracking), console)
+
+
+def _resume(named: str, argv: list[str], console: Console) -> int:
+    folder = folder_of(named, TrackingConfig())
+    means = Means.of(folder)
+    resumed = read_resumed(argv, read_ledger(folder).limits, means.workers, means.tracking)
+    means = Means(resumed.workers, resumed.tracking)
+    with open_ledger(folder) as ledger:
+        ledger.extend(resumed.limits)
+        means.keep(folder)
+        return _work(ledger, means, console)
+
+
+def _work(ledger: Ledger, means: Means, console: Console) -> int:
+    say(console, f"sweep: {ledger.folder}")
+    try:
+        reason = conduct(ledger, means, console)
+    except (KeyboardInterrupt, Terminated) as stop:
+        by = "Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "SIGTERM"
+        say(console, f"stopped by {by}; to go on: python -m experiments.sweep resume={ledger.folder}")
+        raise
+    tell(ledger.history, ledger.folder, reason, console)
+    return 0
+
+
+def _tell(line: SweepLine, foreseen: Sequence[Foreseen]) -> None:
+    console = Console(soft_wrap=True)
+    table = Table("trial", "settings", "epochs", box=None)
+    for trial in foreseen[:MOST_ROWS]:
+        table.add_row(str(trial.number), trial.settings, str(trial.epochs))
+    console.print(table)
+    if len(foreseen) > MOST_ROWS:
+        console.print(f"... and {len(foreseen) - MOST_ROWS} more")
+    epochs, images = (sum(values) for values in zip(*((trial.epochs, trial.images) for trial in foreseen), strict=True))
+    console.print(
+        f"space={line.plan.space.name} tuner={line.tuner.name}: {len(foreseen)} trials, {epochs:,} epochs, "
+        f"{images:,} training images in all; judged by {line.settings.objective}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

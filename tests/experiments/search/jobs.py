@@ -1,0 +1,39 @@
+"""Trials for tests of workers: what they do follows from their number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+from experiments.search.pruning import Bars
+from experiments.search.records import Trial
+from experiments.search.workers import Job, Outcome
+
+FINE, DIES_ONCE, SLEEPS, FAILS = 1, 2, 3, 4
+
+
+def job(number: int) -> Job:
+    """A trial without a configuration."""
+    return Job(Trial(number, {}, {}), Bars("val_accuracy"))
+
+
+def run(job: Job, folder: Path) -> Outcome:
+    """Tell which process it is; or die, hang, fail."""
+    number = job.trial.number
+    if number == DIES_ONCE and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == SLEEPS:
+        (folder / "sleeps").write_text(str(os.getpid()), encoding="utf-8")
+        time.sleep(600)
+    if number == FAILS:
+        raise ArithmeticError("the loss became NaN")
+    return Outcome(0.5, facts={"process": os.getpid(), "parent": os.getppid()})
+
+
+def in_folder(folder: Path) -> partial[Outcome]:
+    """`run` as it is handed to workers."""
+    return partial(run, folder=folder)

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from experiments.search import driver as driver_module
+from experiments.search import ledger as ledger_module
+from experiments.search.driver import drive
+from experiments.search.history import History
+from experiments.search.ledger import LEDGER_FILE, open_ledger, read_ledger
+from experiments.search.records import Limits, Sweep, SweepError, Trial
+from experiments.search.workers import Here, Job, Outcome, Pool, WorkerLostError
+from experiments.tracking.signals import Terminated, raise_on_stop
+from tests.experiments.search.sweeps import run_sweep, sweep_of, train
+
+
+def driven(
+    folder: Path, run: Callable[[Job], Outcome], limits: Limits, sweep: Sweep | None = None, workers: int = 1
+) -> tuple[str, History]:
+    """Works on a sweep; returns why it stopped, and what is known then."""
+    with open_ledger(folder) as ledger, ThreadPoolExecutor(workers) as executor:
+        ledger.begin(sweep or sweep_of(), limits)
+        reason = drive(ledger, Pool(executor, run, workers) if workers > 1 else Here(run))
+        return reason, ledger.history
+
+
+def fine(job: Job) -> Outcome:
+    return Outcome(score=job.trial.number / 100, curve=(0.0, job.trial.number / 100))
+
+
+def kinds(folder: Path) -> list[str]:
+    return [json.loads(line)["kind"] for line in (folder / LEDGER_FILE).read_text(encoding="utf-8").splitlines()]
+
+
+def same(trials: list[Trial]) -> list[Trial]:
+    """Trials without how often they were begun."""
+    return [replace(trial, attempts=0, lost=0) for trial in trials]
+
+
+def until_ended(folder: Path, number: int) -> None:
+    """Waits until so many trials have ended."""
+    for _ in range(2000):
+        if len(read_ledger(folder).ended) >= number:
+            return
+        time.sleep(0.01)
+
+
+def test_exactly_as_many_trials_are_made_as_were_asked_for(tmp_path: Path) -> None:
+    reason, history = driven(tmp_path, fine, Limits(7))
+    assert reason == "7 trials, as many as were to be made"
+    assert [(trial.number, trial.state, trial.score) for trial in history.trials] == [
+        (number, "finished", number / 100) for number in range(1, 8)
+    ]
+    assert history.trials[3].curve == (0.0, 0.04)
+
+
+def test_a_sweep_that_is_done_stays_as_it_is_and_can_go_on_further(tmp_path: Path) -> None:
+    _, before = driven(tmp_path / "a", fine, Limits(5))
+    _, again = driven(tmp_path / "a", fine, Limits(5))
+    assert again.trials == before.trials
+    _, further = driven(tmp_path / "a", fine, Limits(9))
+    assert further.trials == driven(tmp_path / "b", fine, Limits(9))[1].trials
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+@pytest.mark.parametrize("tuner", ["random", "grid"])
+def test_several_workers_make_the_same_trials_as_one_whoever_is_first(tmp_path: Path, tuner: str, workers: int) -> None:
+    def slow(job: Job) -> Outcome:
+        if job.trial.number == 1:
+            until_ended(tmp_path / "several", 1)
+        return fine(job)
+
+    _, one = driven(tmp_path / "one", fine, Limits(15), sweep_of(tuner))
+    _, several = driven(tmp_path / "several", slow, Limits(15), sweep_of(tuner), workers)
+    assert several.trials == one.trials
+    assert one.ended_order[0] == 1
+    assert several.ended_order[0] != 1
+
+
+def test_several_workers_are_all_busy(tmp_path: Path) -> None:
+    together = threading.Barrier(4, timeout=20)
+
+    def meet(job: Job) -> Outcome:
+        together.wait()
+        return fine(job)
+
+    for tuner in ("random", "grid", "hyperband"):
+        assert len(driven(tmp_path / tuner, meet, Limits(8), sweep_of(tuner), workers=4)[1].ended) == 8
+
+
+def test_hyperband_with_several_workers_ends_and_accounts_for_each_trial(tmp_path: Path) -> None:
+    _, history = driven(tmp_path, train, Limits(23), sweep_of("hyperband"), workers=3)
+    assert len(history.ended) == 23
+    levels = Counter(trial.rung.level for trial in history.trials if trial.rung)
+    assert levels[1] >= 3
+    assert levels[2] >= 1
+    assert {trial.config["training"]["epochs"] for trial in history.trials if trial.rung and trial.rung.level == 2} == {
+        9
+    }
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path, score: float) -> None:
+    def run(job: Job) -> Outcome:
+        return Outcome(score, (0.5, float("nan"))) if job.trial.number == 2 else Outcome(0.5, (0.5, float("nan")))
+
+    _, history = driven(tmp_path, run, Limits(3))
+    assert [trial.state for trial in history.trials] == ["finished", "failed", "finished"]
+    assert history.trials[1].reason == f"ArithmeticError: val_accuracy is {score}"
+    assert (history.trials[1].score, history.trials[0].curve) == (None, (0.5, None))
+
+
+def test_what_a_sweep_cannot_keep_is_a_failure_of_its_trial(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        return Outcome(0.5, facts={"loss": float("nan")} if job.trial.number == 1 else {"path": Path()})
+
+    _, history = driven(tmp_path, run, Limits(2))
+    assert [trial.state for trial in history.trials] == ["failed", "failed"]
+
+
+def test_a_trial_that_fails_does_not_stop_the_sweep(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number % 3:
+            raise MemoryError(f"out of memory\nin trial {job.trial.number}")
+        return fine(job)
+
+    _, history = driven(tmp_path, run, Limits(9))
+    assert Counter(trial.state for trial in history.trials) == {"failed": 6, "finished": 3}
+    assert history.trials[0].reason == "MemoryError: out of memory in trial 1"
+
+
+def test_three_failures_in_a_row_for_the_same_reason_stop_the_sweep_with_it(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number > 4:
+            raise OSError(f"no space left, trial {job.trial.number}")
+        return fine(job)
+
+    with pytest.raises(SweepError) as error:
+        driven(tmp_path, run, Limits(20))
+    assert str(error.value) == (
+        f"{tmp_path}: 3 trials in a row failed for the same reason: OSError: no space left, trial 7. "
+        "Mend that, then resume the sweep"
+    )
+    assert len(read_ledger(tmp_path).ended) == 7
+    assert len(driven(tmp_path, fine, Limits(20))[1].ended) == 20, "it can be gone on with"
+
+
+def test_failures_for_different_reasons_do_not_stop_it(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        raise (OSError, MemoryError, ArithmeticError)[job.trial.number % 3]("no")
+
+    _, history = driven(tmp_path, run, Limits(8))
+    assert [trial.state for trial in history.trials] == ["failed"] * 8
+
+
+def test_what_runs_beside_three_failures_is_waited_for_and_kept(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number > 1:
+            raise OSError("no")
+        until_ended(tmp_path, 3)
+        return fine(job)
+
+    with pytest.raises(SweepError, match="3 trials in a row failed"):
+        driven(tmp_path, run, Limits(20), workers=2)
+    assert [trial.state for trial in read_ledger(tmp_path).trials] == ["finished", "failed", "failed", "failed"]
+
+
+def test_a_lost_worker_costs_its_trial_another_attempt(tmp_path: Path) -> None:
+    attempts: Counter[int] = Counter()
+
+    def run(job: Job) -> Outcome:
+        attempts[job.trial.number] += 1
+        if job.trial.number == 2 and attempts[2] < 3:
+            raise WorkerLostError("killed by SIGKILL")
+        return fine(job)
+
+    _, history = driven(tmp_path, run, Limits(4, max_retries=2))
+    assert [(trial.state, trial.attempts, trial.lost) for trial in history.trials] == [
+        ("finished", 1, 0), ("finished", 3, 2), ("finished", 1, 0), ("finished", 1, 0),
+    ]  # fmt: skip
+    assert same(history.trials) == same(driven(tmp_path / "quiet", fine, Limits(4))[1].trials)
+
+
+def test_a_trial_whose_workers_are_lost_again_and_again_fails(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number == 2:
+            raise WorkerLostError("out of memory")
+        return fine(job)
+
+    _, history = driven(tmp_path, run, Limits(3, max_retries=1))
+    assert [trial.state for trial in history.trials] == ["finished", "failed", "finished"]
+    assert history.trials[1].reason == "WorkerLostError: out of memory (2 times)"
+
+
+def test_values_that_do_not_go_together_fail_without_a_worker(tmp_path: Path) -> None:
+    space = {
+        "name": "s",
+        "search": {"training.batch_size": {"low": 2, "high": 64, "step": 62}, "data.train_size": [32, 64]},
+    }
+    begun = []
+
+    def run(job: Job) -> Outcome:
+        begun.append(job.trial.number)
+        return fine(job)
+
+    _, history = driven(tmp_path, run, Limits(4), sweep_of(space=space))
+    refused = [trial for trial in history.trials if trial.state == "failed"]
+    assert [trial.point for trial in refused] == [{"training.batch_size": 64, "data.train_size": 32}]
+    assert refused[0].reason == (
+        "ConfigError: training.batch_size=64: expected at most 32, the number of training images"
+    )
+    assert len(begun) == 3
+
+
+def test_a_finite_space_ends_a_sweep_before_its_limit(tmp_path: Path) -> None:
+    reason, history = driven(tmp_path, fine, Limits(50), sweep_of(space={"name": "s", "search": {"seed": [1, 2, 3]}}))
+    assert (reason, len(history.trials)) == ("every point of s was tried", 3)
+
+
+def test_when_its_minutes_are_over_what_runs_is_finished_and_nothing_more_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000_000.0]
+    monkeypatch.setattr(ledger_module, "now", lambda: int(clock[0] * 1000))
+    monkeypatch.setattr(driver_module, "time", SimpleNamespace(time=lambda: clock[0]))
+
+    def run(job: Job) -> Outcome:
+        clock[0] += 60
+        return fine(job)
+
+    limits = Limits(50, max_minutes=2.5)
+    reason, history = driven(tmp_path, run, limits)
+    assert (reason, [trial.state for trial in history.trials]) == ("2.5 minutes are over", ["finished"] * 3)
+    clock[0] += 3600
+    assert len(driven(tmp_path, run, limits)[1].trials) == 3, "the time of earlier sessions counts"
+    assert len(driven(tmp_path, run, Limits(50, max_minutes=4.5))[1].trials) == 5, "but not the pause between them"
+
+
+def test_pruned_trials_are_kept_with_their_reason(tmp_path: Path) -> None:
+    sweep = sweep_of(pruning={"rule": "median", "first_epoch": 2, "min_trials": 2})
+    _, history = driven(tmp_path, train, Limits(12), sweep)
+    states = Counter(trial.state for trial in history.trials)
+    assert states["pruned"] > 2
+    assert states["finished"] > 2
+    pruned = next(trial for trial in history.trials if trial.state == "pruned")
+    assert pruned.reason is not None
+    assert "is below the median of" in pruned.reason
+    assert pruned.score == max(value for value in pruned.curve if value is not None)
+    assert len(pruned.curve) < 15
+
+
+@pytest.mark.parametrize(("number", "error", "said"), [
+    (signal.SIGINT, KeyboardInterrupt, "Ctrl-C"), (signal.SIGTERM, Terminated, "SIGTERM"),
+])  # fmt: skip
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_leaves_a_ledger_that_goes_on_as_if_there_had_been_none(
+    tmp_path: Path, number: signal.Signals, error: type[BaseException], said: str, workers: int
+) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number == 4:
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+        return fine(job)
+
+    with pytest.raises(error), raise_on_stop():
+        driven(tmp_path / "a", run, Limits(8), workers=workers)
+    assert kinds(tmp_path / "a")[-1] == "closed"
+    assert f'"reason": "{said}"' in (tmp_path / "a" / LEDGER_FILE).read_text(encoding="utf-8")
+    _, history = driven(tmp_path / "a", fine, Limits(8))
+    assert same(history.trials) == same(driven(tmp_path / "b", fine, Limits(8))[1].trials)
+
+
+@pytest.mark.parametrize("call", range(2, 12))
+def test_a_stop_in_the_middle_of_writing_waits_for_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    calls = count(1)
+    fsync = os.fsync
+
+    def stopped(file: int) -> None:
+        if next(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(KeyboardInterrupt), raise_on_stop():
+        driven(tmp_path / "a", fine, Limits(8))
+    monkeypatch.setattr(os, "fsync", fsync)
+    _, history = driven(tmp_path / "a", fine, Limits(8))
+    assert same(history.trials) == same(driven(tmp_path / "b", fine, Limits(8))[1].trials)
+
+
+def test_whoever_looks_on_sees_each_step_when_it_is_on_the_disk(tmp_path: Path) -> None:
+    seen: list[tuple[str, Any]] = []
+    with open_ledger(tmp_path) as ledger:
+        ledger.observers.append(lambda entry, history: seen.append((entry.kind, len(history.ended))))
+        ledger.begin(sweep_of(), Limits(2))
+        drive(ledger, Here(fine))
+    assert seen == [
+        ("sweep", 0), ("opened", 0),
+        ("proposed", 0), ("started", 0), ("ended", 1),
+        ("proposed", 1), ("started", 1), ("ended", 2),
+        ("closed", 2),
+    ]  # fmt: skip
+    assert [kind for kind, _ in seen] == kinds(tmp_path)
+
+
+def test_a_trial_knows_where_it_goes_on_from(tmp_path: Path) -> None:
+    jobs: dict[int, Job] = {}
+
+    def run(job: Job) -> Outcome:
+        jobs[job.trial.number] = job
+        return train(job)
+
+    trials = run_sweep(tmp_path, sweep_of("hyperband"), Limits(13), run)
+    going_on = [trial for trial in trials if trial.rung and trial.rung.from_trial]
+    assert len(going_on) == 4
+    for trial in going_on:
+        origin = jobs[trial.number].origin
+        assert origin is not None
+        assert trial.rung is not None
+        assert (origin.number, origin.point) == (trial.rung.from_trial, trial.point)
+        assert origin.facts == {"folder": f"trials/{origin.number}"}
+        assert trial.config["training"]["epochs"] == trial.rung.epochs

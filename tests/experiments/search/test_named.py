@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.search.ledger import LEDGER_FILE
+from experiments.search.named import folder_of
+from experiments.search.records import SweepError
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import TrackingError
+
+
+def test_a_sweep_is_named_by_its_folder_or_by_its_run_in_mlflow(database: Path, project: Path) -> None:
+    folder = project / "sweeps" / "a"
+    with Recorder(TrackingConfig(), folder, "sweep-depth") as parent:
+        (folder / LEDGER_FILE).touch()
+    for named in (str(folder), "sweep-depth", parent.run_id, parent.run_id[:8]):
+        assert folder_of(named, TrackingConfig()).resolve() == folder.resolve()
+
+
+def test_a_run_is_no_sweep_and_a_name_that_nothing_has_is_said_so(database: Path, project: Path) -> None:
+    with Recorder(TrackingConfig(), project / "outputs" / "b", "model1-sgd-seed0"):
+        pass
+    with pytest.raises(SweepError, match=r"resume=model1-sgd-seed0: .* is no sweep's \(it has no ledger\.jsonl\)"):
+        folder_of("model1-sgd-seed0", TrackingConfig())
+    with pytest.raises(TrackingError, match="there is no such run"):
+        folder_of("sweep-dep", TrackingConfig())

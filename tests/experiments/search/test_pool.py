@@ -1,0 +1,107 @@
+"""Real Dask workers, with trials that take no time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cifar.config import ConfigError
+from experiments.search import pool
+from experiments.search.config import WorkersConfig
+from experiments.search.pool import DaskWorkers, count_workers, gpus, open_workers
+from experiments.search.workers import WorkerLostError
+from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, in_folder, job
+
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweep")
+
+
+@pytest.fixture(scope="module")
+def workers(folder: Path) -> Iterator[DaskWorkers]:
+    config = WorkersConfig(count=2, trial_timeout_minutes=3 / 60)
+    with open_workers(config, in_folder(folder), folder, "cpu") as workers:
+        yield workers
+
+
+def test_trials_run_side_by_side_in_processes_of_their_own(workers: DaskWorkers) -> None:
+    assert workers.capacity == 2
+    futures = [workers.submit(job(FINE)) for _ in range(2)]
+    told = [future.result(SECONDS).facts for future in futures]
+    assert len({facts["process"] for facts in told} | {os.getpid()}) == 3
+    assert {facts["parent"] for facts in told} == {os.getpid()}
+
+
+def test_they_listen_on_this_machine_only(workers: DaskWorkers) -> None:
+    this = psutil.Process()
+    family = [this, *this.children(recursive=True)]
+    addresses = [
+        connection.laddr.ip
+        for process in family
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert addresses
+    assert set(addresses) == {"127.0.0.1"}
+
+
+def test_what_a_trial_failed_of_is_told(workers: DaskWorkers) -> None:
+    with pytest.raises(ArithmeticError, match="the loss became NaN"):
+        workers.submit(job(FAILS)).result(SECONDS)
+
+
+def test_a_worker_that_is_killed_loses_its_trial_once_and_is_replaced(workers: DaskWorkers) -> None:
+    with pytest.raises(WorkerLostError, match=r"its worker \S+ died"):
+        workers.submit(job(DIES_ONCE)).result(SECONDS)
+    assert workers.submit(job(DIES_ONCE)).result(SECONDS).score == 0.5
+    processes: set[int] = set()
+    while len(processes) < 2:  # the test's time limit ends it
+        futures = [workers.submit(job(FINE)) for _ in range(2)]
+        processes |= {future.result(SECONDS).facts["process"] for future in futures}
+
+
+def test_a_trial_that_takes_too_long_is_ended_with_its_worker(workers: DaskWorkers, folder: Path) -> None:
+    with pytest.raises(WorkerLostError, match=r"after workers\.trial_timeout_minutes=0\.05"):
+        workers.submit(job(SLEEPS)).result(SECONDS)
+    assert not psutil.pid_exists(int((folder / "sleeps").read_text()))
+    assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
+
+
+def test_workers_in_the_middle_of_a_trial_end_with_the_sweep_and_leave_nothing(tmp_path: Path) -> None:
+    with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
+        workers.submit(job(SLEEPS))
+        while not (tmp_path / "sleeps").exists() or not (tmp_path / "sleeps").read_text():
+            time.sleep(0.02)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    process = int((tmp_path / "sleeps").read_text())
+    assert not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    assert [path.name for path in tmp_path.iterdir()] == ["sleeps"]
+
+
+def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.5)
+    config = WorkersConfig(address="tcp://127.0.0.1:9")
+    expected = r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"
+    with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
+        pass
+
+
+def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2")
+    assert gpus("auto") == ["0", "2"]
+    assert count_workers(WorkersConfig(), "auto") == 2
+    assert gpus("cpu") == []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    assert count_workers(WorkersConfig(), "cpu") == 3
+    monkeypatch.setattr(pool, "WORKER_BYTES", psutil.virtual_memory().total / 1.5)
+    assert count_workers(WorkersConfig(), "cpu") == 1
+    assert count_workers(WorkersConfig(count=5), "cpu") == 5

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cifar.config import ConfigError
+from experiments.search.config import PruningConfig, read_tuner
+from experiments.search.plan import Base, Plan, plan_of
+from experiments.search.space import read_space
+from experiments.search.tuner import BalancedTuner, BayesianTuner, GridTuner, HyperbandTuner, RandomTuner
+from experiments.search.tuners import build_tuner, check_tuner, trials_to_make
+from tests.experiments.search.sweeps import SMALL, SPACE, TUNERS, sweep_of
+
+NONE = PruningConfig()
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [("random", RandomTuner), ("grid", GridTuner), ("bayesian", BayesianTuner), ("hyperband", HyperbandTuner)],
+)
+def test_each_name_has_its_tuner(name: str, cls: type) -> None:
+    config = read_tuner(TUNERS[name][0])
+    assert type(build_tuner(config, read_space(SMALL), "val_loss", 0)) is cls
+    balanced = build_tuner(config, read_space(SPACE), "val_loss", 0)
+    assert type(balanced) is (HyperbandTuner if name == "hyperband" else BalancedTuner)
+
+
+@pytest.mark.parametrize(
+    ("tuner", "asked", "made"),
+    [
+        ({"name": "random"}, None, 20),
+        ({"name": "random"}, 7, 7),
+        ({"name": "bayesian"}, None, 20),
+        ({"name": "grid", "points_per_range": 3}, None, 2 * 3 * 5 * 3 + 3 * 2 * 5 * 3),
+        ({"name": "grid", "points_per_range": 3}, 50, 50),
+        ({"name": "grid", "points_per_range": 3}, 500, 180),
+        ({"name": "hyperband", "max_epochs": 9}, None, 23),
+        ({"name": "hyperband", "max_epochs": 9}, 10, 10),
+        ({"name": "hyperband", "max_epochs": 50}, None, 90),
+    ],
+)
+def test_how_many_trials_are_made_is_known_before(tuner: dict[str, Any], asked: int | None, made: int) -> None:
+    assert trials_to_make(asked, read_tuner(tuner), read_space(SPACE)) == made
+
+
+def test_hyperband_needs_enough_trials_to_choose_among() -> None:
+    with pytest.raises(ConfigError) as error:
+        trials_to_make(9, read_tuner({"name": "hyperband", "max_epochs": 9}), read_space(SPACE))
+    assert str(error.value) == (
+        "sweep.max_trials=9: expected more than 9, since tuner=hyperband begins with 9 short trials. "
+        "A smaller tuner.max_epochs begins with fewer"
+    )
+
+
+def plan(search: dict[str, Any] | None = None, **config: Any) -> Plan:
+    made = plan_of(sweep_of())
+    space = read_space({"name": "s", "search": search}) if search else made.space
+    return Plan(space, tuple(Base(base.picks, {**base.tree, **config}) for base in made.bases))
+
+
+def test_every_tuner_searches_the_made_up_space() -> None:
+    for config, _, _ in TUNERS.values():
+        check_tuner(read_tuner(config), NONE, plan())
+
+
+@pytest.mark.parametrize(
+    ("tuner", "pruning", "plan", "said"),
+    [
+        ("hyperband", NONE, plan({"training.epochs": [1, 2]}),
+         "tuner=hyperband: expected another tuner, since space=s searches training.epochs itself"),
+        ("hyperband", NONE, plan({"epochs": ["seed", "long"]}),
+         "tuner=hyperband: expected another tuner, since space=s searches epochs itself"),
+        ("hyperband", replace(NONE, rule="median"), plan(),
+         "pruning=median: expected none, since tuner=hyperband stops trials by itself"),
+        ("hyperband", NONE, plan(schedule={"name": "cosine"}),
+         "schedule=cosine: expected one whose rate does not depend on training.epochs. "
+         "tuner=hyperband lets a training go on for longer than it was begun for"),
+    ],
+)  # fmt: skip
+def test_a_tuner_that_cannot_search_a_space_says_so(tuner: str, pruning: PruningConfig, plan: Plan, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check_tuner(read_tuner(TUNERS[tuner][0]), pruning, plan)
+    assert str(error.value) == said
+
+
+def test_a_grid_of_a_long_range_is_refused() -> None:
+    fine = {"optimizer.learning_rate": {"low": 0.0, "high": 1.0, "step": 0.0005}}
+    with pytest.raises(ConfigError, match="at most 1000 values on a grid"):
+        check_tuner(read_tuner({"name": "grid"}), NONE, plan(fine))

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from experiments.search.config import TUNERS, SweepConfig
+from experiments.sweep import main
+
+
+def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(tmp_path: Path) -> None:
+    typed = ["space=depth", "data=sample", "epochs=quick", "sweep.max_trials=4", "sweep.dry_run=true"]
+    command = [sys.executable, "-m", "experiments.sweep", *typed]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "model.depth=3" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "space=depth tuner=random: 4 trials, 12 epochs, 18,000 training images in all; judged by val_accuracy"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_help_names_every_tuner_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*TUNERS, "none", "median", "halving", *(item.name for item in fields(SweepConfig))):
+        assert name in shown
+
+
+def test_of_many_trials_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["space=depth", "tuner=grid", "sweep.dry_run=true", "sweep.max_trials=70"]) == 0
+    assert "... and 10 more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["space=depht"],
+        ["space=epochs", "tuner=hyperband", "sweep.max_trials=3"],
+        ["resume=tests"],
+        ["resume=a", "resume=b"],
+        ["workers.count=0"],
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
