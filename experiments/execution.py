@@ -28,6 +28,7 @@ from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError
+from experiments.tracking.signals import stop_behind
 from experiments.tracking.spelling import spelled
 from experiments.tracking.staging import CHECKPOINTS
 from experiments.tracking.store import is_local
@@ -199,7 +200,12 @@ def _train(
     from cifar.training import train
 
     with TrainingDisplay(run, place.console, place.live) as display:
-        return train(run, dataset, _Watch(recorder, sampler, display), checkpoints)
+        try:
+            return train(run, dataset, _Watch(recorder, sampler, display), checkpoints)
+        except Exception as error:
+            if stop := stop_behind(error):  # TensorFlow makes another exception of it while it traces
+                raise stop from error
+            raise
 
 
 @dataclass(frozen=True)

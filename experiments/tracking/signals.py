@@ -22,6 +22,14 @@ class Terminated(BaseException):
     exit_code = 128 + signal.SIGTERM
 
 
+def stop_behind(error: BaseException) -> KeyboardInterrupt | Terminated | None:
+    """The stop that was on its way when a library made another exception of it; None if there was none."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt | Terminated):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
 @contextmanager
 def held_back() -> Iterator[Sequence[int]]:
     """Within, a stop waits for the end: a write that is broken off leaves the database locked.

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from experiments.tracking import signals
-from experiments.tracking.signals import Terminated, held_back, raise_on_stop
+from experiments.tracking.signals import Terminated, held_back, raise_on_stop, stop_behind
 
 
 def send_sigterm_and_wait() -> None:
@@ -168,3 +168,17 @@ def test_a_signal_during_a_write_reaches_the_handler_that_stood_before() -> None
     with pytest.raises(KeyboardInterrupt), held_back():
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Terminated("SIGTERM")])
+def test_a_stop_is_found_behind_what_a_library_made_of_it(stop: BaseException) -> None:
+    def trace() -> None:
+        try:
+            raise stop
+        except BaseException:
+            raise TypeError("in the midst of tracing")  # noqa: B904  (as TensorFlow does)
+
+    with pytest.raises(TypeError) as caught:
+        trace()
+    assert stop_behind(caught.value) is stop
+    assert stop_behind(TypeError("of its own")) is None
