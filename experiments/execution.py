@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from cifar import document
 from cifar.config import RunConfig
 from experiments.display import TrainingDisplay, duration, say
 from experiments.folders import write_config
-from experiments.record import record_beginning, record_result, run_name, run_params, tracking_params
+from experiments.record import fingerprint, record_beginning, record_result, run_name, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
@@ -33,6 +34,7 @@ from experiments.tracking.spelling import spelled
 from experiments.tracking.staging import CHECKPOINTS
 from experiments.tracking.store import is_local
 from experiments.tracking.system import SystemSampler
+from experiments.tracking.twins import FINGERPRINT_TAG
 
 if TYPE_CHECKING:
     from cifar.checkpoints import Checkpoints
@@ -63,7 +65,14 @@ class Place:
         return self.console.status(doing) if self.live else nullcontext()
 
 
-def execute(settings: Settings, resolved_config: str, place: Place, resume: str | None = None) -> FinishedRun:
+def execute(
+    settings: Settings,
+    resolved_config: str,
+    place: Place,
+    resume: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    dataset: Dataset | None = None,
+) -> FinishedRun:
     """Train one network, score it on the test images once, and record all of it.
 
     Args:
@@ -72,6 +81,8 @@ def execute(settings: Settings, resolved_config: str, place: Place, resume: str 
         place: where to write and show what.
         resume: what the recorder knows the run in this place by, to go on with it from its last checkpoint; empty if
             it was not recorded. None: a new run.
+        tags: what else is to be said of the run; they go before what this process says of itself.
+        dataset: the images that the settings ask for, where they were loaded already.
 
     Raises:
         CheckpointError: there is no good checkpoint, or it was made from other images, and the run is as it was; or,
@@ -87,9 +98,14 @@ def execute(settings: Settings, resolved_config: str, place: Place, resume: str 
     run = settings.run
     with place.busy(f"starting {run.compute.backend}"):
         device = compute.prepare(run.compute)
-    dataset = load_dataset(run.data)
+    dataset = load_dataset(run.data) if dataset is None else dataset
     checkpoints = _checkpoints(run, dataset, place, resume is not None)
-    tags = describe_environment() | {"device": f"{device.kind}: {device.name}", "data.source": dataset.source}
+    about = {
+        "device": f"{device.kind}: {device.name}",
+        "data.source": dataset.source,
+        FINGERPRINT_TAG: fingerprint(run, dataset.digest),
+    }
+    tags = describe_environment() | about | dict(tags or {})
     params = run_params(settings) | tracking_params(settings)
     with (
         open_recorder(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -9,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cifar.config import CLASS_NAMES, flatten
+from cifar.config import CLASS_NAMES, RunConfig, flatten
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.provenance import packages, uncommitted_diff
+from experiments.tracking.provenance import code_digest, library_versions, packages, uncommitted_diff
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.redaction import redact
 
@@ -30,6 +32,17 @@ def run_params(settings: Settings) -> dict[str, Any]:
 def tracking_params(settings: Settings) -> dict[str, Any]:
     """How the run is recorded, under its dotted keys."""
     return {TrackingConfig.key(name): value for name, value in asdict(settings.tracking).items()}
+
+
+NOT_COMPARED = ("compute.device", "compute.threads", "training.checkpoint_every", "data.path", "data.cache")
+"""Settings that two equal runs may differ in: a processor and its threads round differently, and no more than that."""
+
+
+def fingerprint(run: RunConfig, data_digest: str) -> str:
+    """SHA-256 of all that decides a result: settings, images and their split, code, libraries. Equal runs are twins."""
+    settings = {key: value for key, value in flatten(run).items() if key not in NOT_COMPARED}
+    decisive = {"settings": settings, "data": data_digest, "code": code_digest(), "libraries": library_versions()}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def run_name(settings: Settings) -> str:

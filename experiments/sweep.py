@@ -26,7 +26,8 @@ from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on
 MOST_ROWS = 60
 
 HELP = """\
-Searches a space of settings for the best validation accuracy.
+Searches a space of settings for the best validation accuracy. In the end the winner and the default are trained again
+on other seeds (sweep.final_seeds) and scored on the test images: how much better is it?
 
   python -m experiments.sweep [space=...] [tuner=...] [pruning=...] [sweep.key=value ...] [what all runs have in common]
 
@@ -41,7 +42,7 @@ space     what is searched: the files of conf/space/
 tuner     how: random, grid, bayesian, hyperband (conf/tuner/)
 pruning   which trials stop early: none, median, halving (conf/pruning/)
 workers   who trains: local, cluster; workers.address=tcp://... (conf/workers/)
-sweep.    objective, seed, max_trials, max_minutes, max_retries, dry_run (conf/sweep.yaml)
+sweep.    objective, seed, max_trials, max_minutes, max_retries, final_seeds, reuse, dry_run (conf/sweep.yaml)
 
 SWEEP is a sweep's folder, or the id, the beginning of it, or the name of its run in MLflow.
 Everything else is for the runs, as in python -m experiments.run --help.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,7 +33,7 @@ GROUPS = ("space", "tuner", "pruning", "workers")
 NODES = (*GROUPS, "sweep")
 
 CHANGEABLE = {
-    "sweep": ("max_trials", "max_minutes", "max_retries"),
+    "sweep": ("max_trials", "max_minutes", "max_retries", "final_seeds", "reuse"),
     "workers": ("address", "count", "trial_timeout_minutes"),
     "tracking": ("uri",),
 }
@@ -66,6 +66,7 @@ class SweepLine:
             objective=self.settings.objective,
             seed=self.settings.seed,
             bases=tuple({"picks": base.picks, "config": _threaded(base.tree, threads)} for base in self.plan.bases),
+            default=_threaded(self.plan.default, threads),
             code=code,
         )
 
@@ -76,7 +77,7 @@ class SweepLine:
             ConfigError: too few trials for its tuner.
         """
         number = trials_to_make(self.settings.max_trials, self.tuner, self.plan.space)
-        return Limits(number, self.settings.max_minutes, self.settings.max_retries)
+        return _limits(replace(self.settings, max_trials=number))
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,16 @@ def read_resumed(argv: list[str], limits: Limits, workers: WorkersConfig, tracki
             may = ", ".join(f"{node}.{name}" for node, names in CHANGEABLE.items() for name in names)
             raise UsageError(item, "not with resume=: a sweep goes on as it was begun", f"What may change: {may}")
         given[node][name] = _parse(item).value()
-    settings = read_node(SweepConfig, given["sweep"])
-    assert settings.max_trials is not None
     return Resumed(
-        Limits(settings.max_trials, settings.max_minutes, settings.max_retries),
+        _limits(read_node(SweepConfig, given["sweep"])),
         read_node(WorkersConfig, given["workers"]),
         read_node(TrackingConfig, given["tracking"]),
     )
+
+
+def _limits(settings: SweepConfig) -> Limits:
+    assert settings.max_trials is not None
+    return Limits(**{item.name: getattr(settings, item.name) for item in fields(Limits)})
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -27,6 +27,36 @@ def summarize(values: Sequence[float]) -> Summary:
     return Summary(n, mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1)))
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One mean less another, and where the true one lies with a confidence of 95 %.
+
+    `low` and `high` are None where an interval cannot be had: with a single value on either side.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves no doubt who is better."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def difference(one: Sequence[float], other: Sequence[float], confidence: float = 0.95) -> Difference:
+    """How much higher the mean of independent values is than that of others, by Welch's t (unequal deviations)."""
+    mean = summarize(one).mean - summarize(other).mean
+    if min(len(one), len(other)) < 2:
+        return Difference(mean, None, None)
+    if len({*one}) == len({*other}) == 1:  # no deviation at all, of which SciPy makes NaN
+        return Difference(mean, mean, mean)
+    from scipy.stats import ttest_ind  # late, as below
+
+    interval = ttest_ind(one, other, equal_var=False).confidence_interval(confidence)
+    return Difference(mean, float(interval.low), float(interval.high))
+
+
 def t_interval(summary: Summary, confidence: float = 0.95) -> tuple[float, float] | None:
     """Where the true mean lies with that confidence, by Student's t; None for a single value."""
     if summary.deviation is None:

@@ -19,6 +19,7 @@ from experiments.results.tables import as_table
 from experiments.search.board import best_trial, standings
 from experiments.search.config import WorkersConfig, read_node
 from experiments.search.driver import drive
+from experiments.search.finals import verdict
 from experiments.search.history import History
 from experiments.search.ledger import Ledger
 from experiments.search.parent import SweepRecord, open_parent
@@ -26,7 +27,9 @@ from experiments.search.pool import count_workers, gpus, open_workers
 from experiments.search.preset import BEST_FILE
 from experiments.search.progress import SweepProgress, score_text
 from experiments.search.records import Sweep, SweepError
-from experiments.search.trial import Site, run_trial
+from experiments.search.site import Site
+from experiments.search.trial import run_trial
+from experiments.search.verdict import in_words
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder
@@ -128,6 +131,10 @@ def tell(history: History, folder: Path, reason: str, console: Console) -> None:
             f"{score_text(history, best)} on the images that chose it\n"
             f"to run it: python -m experiments.run experiment={folder / BEST_FILE}",
         )
+    if found := verdict(history):
+        say(console, in_words(found))
+    if reused := sum("reused" in trial.facts for trial in [*history.ended, *history.finals]):
+        say(console, f"{reused} results were taken over from equal runs; sweep.reuse=false trains them again")
     say(console, f"stopped: {reason}; to go on: python -m experiments.sweep resume={folder} sweep.max_trials=...")
 
 

@@ -79,10 +79,11 @@ class PruningConfig(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig(Validated):
-    """What to look at, and when to stop.
+    """What to look at, when to stop, and how to end.
 
     `max_trials` null: as many as the tuner makes of itself, else 20. `max_minutes` counts all the time that was spent
-    on a sweep, before a resume too. `dry_run` only tells what would be tried.
+    on a sweep, before a resume too. `final_seeds` is on how many seeds the winner and the default are trained in the
+    end. `reuse` takes over what an equal run came to. `dry_run` only tells what would be tried.
     """
 
     node = "sweep"
@@ -91,6 +92,8 @@ class SweepConfig(Validated):
     max_trials: int | None = integer(None, at_least=1, at_most=100_000, optional=True)
     max_minutes: float | None = number(None, above=0, optional=True)
     max_retries: int = integer(2, at_least=0, at_most=100)
+    final_seeds: int = integer(3, at_least=0, at_most=1000)
+    reuse: bool = flag(True)
     dry_run: bool = flag(False)
 
 

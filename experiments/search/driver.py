@@ -1,4 +1,7 @@
-"""The loop of a sweep: propose, hand out, take in, and write each step down before the next one."""
+"""The loop of a sweep: propose, hand out, take in, and write each step down before the next one.
+
+It is gone through twice: for the trials of the search, then for the trainings that a sweep ends with (see `finals`).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ import os
 import platform
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from cifar.config import ConfigError
 from experiments.search.config import PruningConfig, read_node, read_tuner
-from experiments.search.history import History
+from experiments.search.finals import next_wanted, wanted
+from experiments.search.history import FINAL, TRIAL, History
 from experiments.search.ledger import Ledger
 from experiments.search.plan import Plan, Tree, plan_of
-from experiments.search.pruning import set_bars
+from experiments.search.pruning import Bars, set_bars
 from experiments.search.records import SweepError, Trial
 from experiments.search.tuner import NothingLeftError, Proposal, Tuner
 from experiments.search.tuners import build_tuner
@@ -29,8 +35,9 @@ SAME_FAILURES = 3
 
 @dataclass
 class _Session:
-    """One process's work on a sweep."""
+    """One process's work on a part of a sweep: its trials, or its final trainings, which "trial" means here too."""
 
+    part: str
     ledger: Ledger
     plan: Plan
     tuner: Tuner
@@ -48,7 +55,11 @@ class _Session:
         return self.ledger.history
 
     def trial(self, number: int) -> Trial:
-        return self.ledger.history.trials[number - 1]
+        return self.history.part(self.part)[number - 1]
+
+    def note(self, kind: str, number: int, **facts: Any) -> None:
+        """Write down what happened to a trial."""
+        self.ledger.append(kind, **{self.part: number}, **facts)
 
 
 def drive(ledger: Ledger, workers: Workers) -> str:
@@ -65,30 +76,30 @@ def drive(ledger: Ledger, workers: Workers) -> str:
         SweepError: the ledger cannot be written, or three trials in a row failed for the same reason.
         KeyboardInterrupt, Terminated: it was told to stop; trials that ran are run again when it is resumed.
     """
-    session = _begin(ledger, workers)
+    search, finals = _begin(TRIAL, ledger, workers), _begin(FINAL, ledger, workers)
     ledger.append("opened", host=platform.node(), process=os.getpid())
     try:
-        _check_limits(session)
-        while _fill(session):
-            done, _ = wait(session.running, _seconds_left(session), FIRST_COMPLETED)
-            for future in sorted(done, key=lambda future: session.running[future]):
-                _settle(session, session.running.pop(future), future)
-            _check_limits(session)
+        _work(search, ledger.history.unfinished())
+        if not search.broken:
+            asked = [item.config for item in wanted(ledger.history)]
+            _work(finals, [final for final in ledger.history.unfinished(FINAL) if final.config in asked])
     except (KeyboardInterrupt, Terminated) as error:
         with suppress(SweepError):  # the disk may be full
             ledger.append("closed", reason="Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM")
         raise
-    ledger.append("closed", reason=session.stop)
-    if session.broken:
-        raise SweepError(f"{ledger.folder}: {session.stop}. Mend that, then resume the sweep")
-    return session.stop
+    reason = finals.stop if finals.broken else search.stop
+    ledger.append("closed", reason=reason)
+    if search.broken or finals.broken:
+        raise SweepError(f"{ledger.folder}: {reason}. Mend that, then resume the sweep")
+    return reason
 
 
-def _begin(ledger: Ledger, workers: Workers) -> _Session:
+def _begin(part: str, ledger: Ledger, workers: Workers) -> _Session:
     sweep = ledger.history.sweep
     assert sweep is not None
     plan = plan_of(sweep)
-    session = _Session(
+    return _Session(
+        part,
         ledger,
         plan,
         build_tuner(read_tuner(sweep.tuner), plan.space, sweep.objective, sweep.seed),
@@ -96,8 +107,17 @@ def _begin(ledger: Ledger, workers: Workers) -> _Session:
         sweep.objective,
         workers,
     )
-    session.waiting.extend(trial.number for trial in ledger.history.unfinished)
-    return session
+
+
+def _work(session: _Session, begun: Sequence[Trial]) -> None:
+    """Have all trials of a part run that its limits allow, those first that were begun before."""
+    session.waiting.extend(trial.number for trial in begun)
+    _check_limits(session)
+    while _fill(session):
+        done, _ = wait(session.running, _seconds_left(session), FIRST_COMPLETED)
+        for future in sorted(done, key=lambda future: session.running[future]):
+            _settle(session, session.running.pop(future), future)
+        _check_limits(session)
 
 
 def _fill(session: _Session) -> bool:
@@ -112,6 +132,8 @@ def _fill(session: _Session) -> bool:
 
 def _propose(session: _Session) -> int | None:
     """Write down the next trial; None if there is none, or none yet."""
+    if session.part == FINAL:
+        return _propose_final(session)
     trials = session.history.trials
     nothing_more = ""
     proposal = None
@@ -131,7 +153,17 @@ def _propose(session: _Session) -> int | None:
         config = _config(session, proposal)
     except ConfigError:
         config = {}
-    session.ledger.append("proposed", trial=number, point=proposal.point, rung=rung, config=config)
+    session.note("proposed", number, point=proposal.point, rung=rung, config=config)
+    return number
+
+
+def _propose_final(session: _Session) -> int | None:
+    item = next_wanted(session.history)
+    if item is None:
+        session.stop = "" if session.running else "every final training was made"
+        return None
+    number = len(session.history.finals) + 1
+    session.note("proposed", number, of=item.of, point=item.point, config=item.config)
     return number
 
 
@@ -143,11 +175,17 @@ def _start(session: _Session, number: int) -> None:
     if not session.trial(number).config:
         _refuse(session, number)
         return
-    session.ledger.append("started", trial=number, attempt=session.trial(number).attempts + 1)
+    session.note("started", number, attempt=session.trial(number).attempts + 1)
     trial = session.trial(number)
     origin = session.trial(trial.rung.from_trial) if trial.rung and trial.rung.from_trial else None
-    bars = set_bars(session.pruning, session.objective, session.history.ended, trial.config["training"]["epochs"])
-    session.running[session.workers.submit(Job(trial, bars, origin))] = number
+    reuse = session.history.limits.reuse
+    session.running[session.workers.submit(Job(trial, _bars(session, trial), origin, reuse))] = number
+
+
+def _bars(session: _Session, trial: Trial) -> Bars:
+    if session.part == FINAL:
+        return Bars(session.objective)
+    return set_bars(session.pruning, session.objective, session.history.ended, trial.config["training"]["epochs"])
 
 
 def _refuse(session: _Session, number: int) -> None:
@@ -167,7 +205,7 @@ def _settle(session: _Session, number: int, future: Future[Outcome]) -> None:
             raise ArithmeticError(f"{session.objective} is {outcome.score}")
         state = {"state": "pruned", "reason": outcome.pruned} if outcome.pruned else {"state": "finished"}
         curve = [value if math.isfinite(value) else None for value in outcome.curve]
-        session.ledger.append("ended", trial=number, **state, score=outcome.score, curve=curve, facts=outcome.facts)
+        session.note("ended", number, **state, score=outcome.score, curve=curve, facts=outcome.facts)
     except SweepError:
         raise
     except WorkerLostError as error:
@@ -181,13 +219,13 @@ def _lose(session: _Session, number: int, error: WorkerLostError) -> None:
     if lost >= session.history.limits.max_retries:
         _fail(session, number, WorkerLostError(f"{error} ({lost + 1} times)"))
         return
-    session.ledger.append("lost", trial=number, reason=str(error))
+    session.note("lost", number, reason=str(error))
     session.waiting.appendleft(number)
 
 
 def _fail(session: _Session, number: int, error: Exception) -> None:
     text = " ".join(str(error).split())
-    session.ledger.append("ended", trial=number, state="failed", reason=f"{type(error).__name__}: {text}".rstrip(": "))
+    session.note("ended", number, state="failed", reason=f"{type(error).__name__}: {text}".rstrip(": "))
 
 
 def _check_limits(session: _Session) -> None:
@@ -211,7 +249,7 @@ def _same_failures(history: History) -> bool:
 
 def _seconds_left(session: _Session) -> float | None:
     """Until `max_minutes` are over; None: nothing to wait for but the trials."""
-    minutes = session.history.limits.max_minutes
+    minutes = session.history.limits.max_minutes if session.part == TRIAL else None
     if minutes is None or session.stop:
         return None
     here = time.time() - session.history.session_began_at / 1000

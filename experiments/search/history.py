@@ -9,6 +9,14 @@ from typing import Any
 from experiments.search.records import ENDED, FORMAT, Limits, Rung, Sweep, Trial
 from experiments.tracking.journal import Entry
 
+TRIAL, FINAL = PARTS = ("trial", "final")
+"""The parts of a sweep, by the keys under which a ledger's entries have their numbers: search, and what ends it."""
+
+
+def part_of(entry: Entry) -> str:
+    """Which part of a sweep an entry is about; empty if it is about the whole."""
+    return next((part for part in PARTS if part in entry.facts), "")
+
 
 class History:
     """The entries of a ledger, applied one after another; nothing but `apply` changes it."""
@@ -16,6 +24,7 @@ class History:
     def __init__(self) -> None:
         self.sweep: Sweep | None = None
         self.trials: list[Trial] = []
+        self.finals: list[Trial] = []
         self.limits = Limits(0)
         self.ended_order: list[int] = []
         self.session_began_at = 0
@@ -45,10 +54,13 @@ class History:
         """The trials that have ended, in the order in which they did."""
         return [self.trials[number - 1] for number in self.ended_order]
 
-    @property
-    def unfinished(self) -> list[Trial]:
-        """Trials that were proposed and have not ended."""
-        return [trial for trial in self.trials if not trial.has_ended]
+    def part(self, part: str) -> list[Trial]:
+        """The trials (`part` is TRIAL) or the final trainings (FINAL), in the order of their numbers."""
+        return self.finals if part == FINAL else self.trials
+
+    def unfinished(self, part: str = TRIAL) -> list[Trial]:
+        """Those that were proposed and have not ended."""
+        return [trial for trial in self.part(part) if not trial.has_ended]
 
     def _on_sweep(self, entry: Entry) -> None:
         facts = dict(entry.facts)
@@ -67,10 +79,11 @@ class History:
 
     def _on_proposed(self, entry: Entry) -> None:
         facts = dict(entry.facts)
-        number, rung = facts.pop("trial"), facts.pop("rung", None)
-        if number != len(self.trials) + 1:
-            raise ValueError(f"trial {number} proposed after {len(self.trials)}")
-        self.trials.append(Trial(number, **facts, rung=Rung(**rung) if rung else None))
+        part = part_of(entry)
+        number, rung = facts.pop(part), facts.pop("rung", None)
+        if number != len(self.part(part)) + 1:
+            raise ValueError(f"{part} {number} proposed after {len(self.part(part))}")
+        self.part(part).append(Trial(number, **facts, rung=Rung(**rung) if rung else None))
 
     def _on_started(self, entry: Entry) -> None:
         self._change(entry, state="running", attempts=entry.facts["attempt"])
@@ -79,23 +92,25 @@ class History:
         self._change(entry, state="proposed", lost=self._open_trial(entry).lost + 1)
 
     def _on_ended(self, entry: Entry) -> None:
-        changes = {key: value for key, value in entry.facts.items() if key != "trial"}
+        changes = {key: value for key, value in entry.facts.items() if key not in PARTS}
         if changes["state"] not in ENDED:
             raise ValueError(f"unexpected state {changes['state']}")
         trial = self._change(entry, **{**changes, "curve": tuple(changes.get("curve", ()))})
-        self.ended_order.append(trial.number)
+        if part_of(entry) == TRIAL:
+            self.ended_order.append(trial.number)
         self.session_failures = [*self.session_failures, trial] if trial.state == "failed" else []
 
     def _on_closed(self, entry: Entry) -> None:
         pass  # why a session ended is for people to read
 
     def _open_trial(self, entry: Entry) -> Trial:
-        trial = self.trials[entry.facts["trial"] - 1]
-        if trial.has_ended or trial.number != entry.facts["trial"]:
-            raise ValueError(f"trial {trial.number} has ended")
+        part = part_of(entry)
+        trial = self.part(part)[entry.facts[part] - 1]
+        if trial.has_ended or trial.number != entry.facts[part]:
+            raise ValueError(f"{part} {trial.number} has ended")
         return trial
 
     def _change(self, entry: Entry, **changes: Any) -> Trial:
         trial = replace(self._open_trial(entry), **changes)
-        self.trials[trial.number - 1] = trial
+        self.part(part_of(entry))[trial.number - 1] = trial
         return trial

@@ -14,10 +14,12 @@ from experiments.results.leaderboard import as_json
 from experiments.results.tables import as_markdown
 from experiments.search.board import best_trial, flat, standings
 from experiments.search.config import OBJECTIVES
-from experiments.search.history import History
+from experiments.search.finals import verdict
+from experiments.search.history import TRIAL, History, part_of
 from experiments.search.ledger import LEDGER_FILE
 from experiments.search.preset import BEST_FILE, as_preset
 from experiments.search.records import Sweep
+from experiments.search.verdict import as_metrics, as_plain, in_words
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import REFERENCE
 from experiments.tracking.journal import JOURNAL_FILE, Entry, read_journal
@@ -81,7 +83,7 @@ class SweepRecord:
 
     def look(self, entry: Entry, history: History) -> None:
         """After each trial its score and the leaderboard; the latter less often where that takes long."""
-        if entry.kind != "ended":
+        if entry.kind != "ended" or part_of(entry) != TRIAL:
             return
         assert history.sweep is not None
         done = len(history.ended_order)
@@ -113,6 +115,9 @@ class SweepRecord:
 
         assert history.sweep is not None
         self.show(history)
+        if found := verdict(history):
+            self._recorder.log_json(as_plain(found), "verdict.json")
+            self._recorder.log_metrics(as_metrics(found), step=len(history.ended_order))
         trials, objective = scored_trials(self._folder), history.sweep.objective
         if not trials:
             return
@@ -125,7 +130,9 @@ class SweepRecord:
     def _description(self, history: History, leaderboard: str) -> str:
         """What MLflow shows on the sweep's page: the user's note, then as much of the leaderboard as fits a tag."""
         done = f"{len(history.ended_order)} of {history.limits.max_trials} trials done."
-        lines = [*([self._note, ""] if self._note else []), done, "", *leaderboard.splitlines()]
+        found = verdict(history)
+        said = [f"- {line}" for line in in_words(found).splitlines()] if found else []
+        lines = [*([self._note, ""] if self._note else []), done, *said, "", *leaderboard.splitlines()]
         kept = list(accumulate(len(line) + 1 for line in lines))
         return "\n".join(line for line, length in zip(lines, kept, strict=True) if length <= LONGEST_TAG)
 
@@ -138,7 +145,7 @@ def scored_trials(folder: Path) -> list[ScoredTrial]:
     for line in (folder / LEDGER_FILE).read_bytes().splitlines():
         entry = Entry.read(line)
         history.apply(entry)
-        if entry.kind == "ended" and entry.facts.get("score") is not None:
+        if entry.kind == "ended" and part_of(entry) == TRIAL and entry.facts.get("score") is not None:
             trial = history.trials[entry.facts["trial"] - 1]
             minutes = history.seconds / 60
             scored.append(ScoredTrial(trial.point, entry.facts["score"], minutes, trial.state == "pruned"))

@@ -48,10 +48,11 @@ class Base:
 
 @dataclass(frozen=True)
 class Plan:
-    """A space and what its values are set in."""
+    """A space and what its values are set in; `default` is the setting that nobody searched, a whole configuration."""
 
     space: Space
     bases: tuple[Base, ...]
+    default: Tree
 
     def tree(self, point: Mapping[str, Value], epochs: int | None = None) -> Tree:
         """The configuration of a trial; `epochs` where the tuner decides how long it trains.
@@ -70,7 +71,8 @@ class Plan:
 
 def plan_of(sweep: Sweep) -> Plan:
     """The space of a sweep over what was composed when it began."""
-    return Plan(read_space(sweep.space), tuple(Base(base["picks"], base["config"]) for base in sweep.bases))
+    bases = tuple(Base(base["picks"], base["config"]) for base in sweep.bases)
+    return Plan(read_space(sweep.space), bases, dict(sweep.default))
 
 
 def overrides_of(point: Mapping[str, Value]) -> list[str]:
@@ -102,7 +104,8 @@ def lay_out(space: Space, typed: Sequence[str], checker: Checker) -> Plan:
     combinations = _combinations(space)
     try:
         checker.parse(line for item in space.parameters for line in overrides_of({item.key: item.domain.ends[0]}))
-        plan = Plan(space, tuple(Base(picks, _composed(picks, always, space, checker)) for picks in combinations))
+        bases = tuple(Base(picks, _composed(picks, always, space, checker)) for picks in combinations)
+        plan = Plan(space, bases, _compose(_default(space, typed, checker), checker))
         for picks in combinations:
             for point in corners(space, picks, MOST_CORNERS // len(combinations)):
                 _refuse_blind(plan.tree(point))
@@ -148,6 +151,13 @@ def _fixed(space: Space, typed: Sequence[str], checker: Checker) -> list[str]:
     return overrides_of({key: value for key, value in space.fixed if key not in given})
 
 
+def _default(space: Space, typed: Sequence[str], checker: Checker) -> list[str]:
+    """What is typed for the setting that the winner is compared with: as for all trials, but nothing searched."""
+    given = {axis[0].key_or_group for axis in checker.axes(checker.parse(typed))}
+    own = {**dict(space.fixed), **dict(space.default)}
+    return [*overrides_of({key: value for key, value in own.items() if key not in given}), *typed]
+
+
 def _combinations(space: Space) -> list[Point]:
     """Every combination of the searched groups' options."""
     groups = tuple(item for item in space.parameters if item.is_group)
@@ -164,8 +174,11 @@ def _combinations(space: Space) -> list[Point]:
 
 
 def _composed(picks: Point, always: list[str], space: Space, checker: Checker) -> Tree:
-    point = next(corners(space, picks, 0))
-    job = checker.axes(checker.parse([*always, *overrides_of(point)]))
+    return _compose([*always, *overrides_of(next(corners(space, picks, 0)))], checker)
+
+
+def _compose(typed: list[str], checker: Checker) -> Tree:
+    job = checker.axes(checker.parse(typed))
     return asdict(checker.load(tuple(axis[0] for axis in job)).run)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from experiments.search.finals import as_judged
 from experiments.search.records import Sweep, Trial
 
 BEST_FILE = "best.yaml"
@@ -36,11 +37,12 @@ def as_preset(trial: Trial, sweep: Sweep, trials: int, path: str) -> str:
         f"trials of {sweep.name}.",
         *_threads(trial),
         "# The best of many looks better than it is: judge it on other seeds, and on the test images once.",
+        "# A trial counts by its best epoch, so that one is kept: training.restore_best_weights.",
         "defaults:",
         *(f"  - override /{group}: {trial.config[group]['name']}" for group in GROUPS),
         "",
     ]
-    return "\n".join(lines) + "\n" + yaml.safe_dump(_values(trial.config), sort_keys=False)
+    return "\n".join(lines) + "\n" + yaml.safe_dump(_values(as_judged(trial.config)), sort_keys=False)
 
 
 def _threads(trial: Trial) -> list[str]:

@@ -38,10 +38,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting of a sweep and what became of it.
+    """One setting of a sweep and what became of it; or one of the trainings that end a sweep (see `finals`).
 
     Attributes:
-        number: from 1, in the order of proposal.
+        number: from 1, in the order of proposal; final trainings have numbers of their own.
         config: the whole configuration of its run, nested, as it was when the trial was proposed.
         state: proposed, running, or one of `ENDED`.
         attempts: how often it was started; `lost`: how often its worker died.
@@ -49,12 +49,14 @@ class Trial:
         reason: why it failed or was pruned.
         curve: the objective after each epoch; None where it was no number.
         facts: what whoever ran it wants to find again (an MLflow run, a folder).
+        of: of a final training, whose setting it has: the winner's or the default.
     """
 
     number: int
     point: Point
     config: Mapping[str, Any]
     rung: Rung | None = None
+    of: str = ""
     state: str = "proposed"
     attempts: int = 0
     lost: int = 0
@@ -76,6 +78,7 @@ class Sweep:
     Attributes:
         space, tuner, pruning: as they stood in the files, plain values.
         bases: {"picks", "config"} for each combination of searched groups (see plan.Base).
+        default: the whole configuration that the winner is compared with in the end.
         code: commit and versions at the beginning.
     """
 
@@ -86,21 +89,26 @@ class Sweep:
     objective: str
     seed: int
     bases: tuple[Mapping[str, Any], ...]
+    default: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a sweep stops, which may be changed when it is resumed.
+    """How far a sweep goes, which may be changed when it is resumed.
 
     Attributes:
-        max_minutes: that it is worked on, all sessions together.
+        max_minutes: that it is worked on, all sessions together; final trainings come after them.
         max_retries: how often a trial is tried again whose worker died.
+        final_seeds: on how many seeds the winner and the default are trained in the end.
+        reuse: whether a trial takes over what an equal run came to.
     """
 
     max_trials: int
     max_minutes: float | None = None
     max_retries: int = 2
+    final_seeds: int = 0
+    reuse: bool = False
 
 
 def differences(before: Sweep, now: Sweep) -> list[str]:

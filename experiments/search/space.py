@@ -39,13 +39,15 @@ class Parameter:
 class Space:
     """Parameters, conditions after what they depend on; `fixed` are values that a command line may replace.
 
-    Each option of `compared` gets the same number of trials; None where nothing is compared.
+    `default` are more of those, for the setting that the winner is compared with in the end. Each option of `compared`
+    gets the same number of trials; None where nothing is compared.
     """
 
     name: str
     fixed: tuple[tuple[str, Value], ...]
     parameters: tuple[Parameter, ...]
     compared: str | None
+    default: tuple[tuple[str, Value], ...] = ()
 
     def point(self, choose: Callable[[Parameter], Value]) -> Point:
         """The point of one choice after another; inactive parameters are not asked for."""
@@ -86,21 +88,23 @@ def read_space(tree: Mapping[str, Any]) -> Space:
     Raises:
         ConfigError: the description cannot be meant: an empty range, a condition on what is not searched, ...
     """
-    _refuse_unknown("space", tree, ("name", "fixed", "search", "compare"))
+    _refuse_unknown("space", tree, ("name", "fixed", "search", "compare", "default"))
     name, search, fixed = tree.get("name"), tree.get("search"), tree.get("fixed") or {}
+    default = tree.get("default") or {}
     if not isinstance(name, str):
         raise ConfigError("space.name", name, "the name of its file")
     if not search or not isinstance(search, Mapping):
         raise ConfigError("space.search", search, "at least one key with its values")
-    if not isinstance(fixed, Mapping):
-        raise ConfigError("space.fixed", fixed, "keys and their values")
+    for node, given in (("fixed", fixed), ("default", default)):
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"space.{node}", given, "keys and their values")
     parameters: list[Parameter] = []
     for key, given in search.items():
         if key in fixed:
             raise ConfigError(f"space.fixed.{key}", fixed[key], "a key that is not searched as well")
         parameters += _parameters(str(key), given, parameters)
     compared = tree.get("compare") or next((p.key for p in parameters if p.key == COMPARED and not p.when), None)
-    space = Space(name, tuple(fixed.items()), tuple(parameters), compared)
+    space = Space(name, tuple(fixed.items()), tuple(parameters), compared, tuple(default.items()))
     if compared is not None:
         _check_compared(space)
     return space

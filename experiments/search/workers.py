@@ -19,11 +19,13 @@ class Job:
         trial: its configuration, and in Hyperband where it goes on from.
         bars: when it is to stop early.
         origin: in Hyperband, the trial of the rung below, with the facts of who ran it.
+        reuse: whether the result of an equal run may be taken over.
     """
 
     trial: Trial
     bars: Bars
     origin: Trial | None = None
+    reuse: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -27,13 +29,23 @@ _GIT_SECONDS = 20
 def describe_environment(command: Sequence[str] | None = None, folder: Path = PROJECT) -> dict[str, str]:
     """The tags that say what made a run. `command` is this process' own if not given; git is asked in `folder`."""
     arguments = list(sys.orig_argv if command is None else command)
-    return {**_git(folder), **_command(arguments, folder), **_machine(), **_versions()}
+    return {**_git(folder), **_command(arguments, folder), **_machine(), **_versions(LIBRARIES)}
 
 
 def packages() -> str:
     """Every installed distribution as `name==version`, a line each, sorted: what `pip freeze` prints."""
     found = {f"{item.name}=={item.version}" for item in metadata.distributions() if item.name}
     return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+
+
+@cache
+def code_digest(folder: Path = PROJECT / "cifar") -> str:
+    """SHA-256 of the source files that decide what a training comes to, committed or not."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def uncommitted_diff(folder: Path = PROJECT, limit: int = 5_000_000) -> str:
@@ -112,9 +124,14 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Those of the libraries that compute: a new MLflow changes no result."""
+    return _versions(("tensorflow", "keras", "jax", "numpy"))
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
     versions = {}
-    for library in LIBRARIES:
+    for library in libraries:
         try:
             versions[f"version.{library}"] = metadata.version(library)
         except metadata.PackageNotFoundError:

@@ -35,14 +35,14 @@ def test_a_sweep_and_its_trials_come_out_as_they_were_told() -> None:
     assert (trial.point, trial.config, trial.rung) == ({"seed": 3}, {"seed": 3}, None)
     assert (trial.state, trial.attempts, trial.score, trial.curve) == ("finished", 1, 0.5, (0.4, 0.5))
     assert trial.facts == {"run": "a"}
-    assert history.unfinished == []
+    assert history.unfinished() == []
 
 
 def test_trials_that_have_not_ended_are_known_in_their_order() -> None:
     second = ("proposed", {**PROPOSED[1], "trial": 2, "rung": asdict(Rung(0, 1, 1, 1, 3))})
     third = ("proposed", {**PROPOSED[1], "trial": 3})
     history = told(BEGIN, OPENED, PROPOSED, second, third, ("started", {"trial": 3, "attempt": 1}), STARTED, FINISHED)
-    assert [(trial.number, trial.state) for trial in history.unfinished] == [(2, "proposed"), (3, "running")]
+    assert [(trial.number, trial.state) for trial in history.unfinished()] == [(2, "proposed"), (3, "running")]
     assert history.trials[1].rung == Rung(bracket=0, level=1, from_trial=1, initial_epoch=1, epochs=3)
     assert [trial.number for trial in history.ended] == [1]
 
