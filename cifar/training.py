@@ -54,7 +54,13 @@ class Trained:
     seconds: float
 
 
-def train(config: RunConfig, dataset: Dataset, listener: Listener, checkpoints: Checkpoints | None = None) -> Trained:
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    listener: Listener,
+    checkpoints: Checkpoints | None = None,
+    engine: Engine | None = None,
+) -> Trained:
     """Train one network, from its beginning or from where its last good checkpoint left it, to the same bits.
 
     Args:
@@ -63,6 +69,7 @@ def train(config: RunConfig, dataset: Dataset, listener: Listener, checkpoints: 
         listener: told of steps and epochs.
         checkpoints: where to look for a state to go on from, and where to keep it after every
             `training.checkpoint_every` epochs and after the last.
+        engine: as `build_engine` makes it of the configuration and the training images, where there is one already.
 
     Returns:
         The network with the weights of the last epoch, or of the best one with `restore_best_weights`. A training
@@ -74,7 +81,7 @@ def train(config: RunConfig, dataset: Dataset, listener: Listener, checkpoints: 
         ConfigError: more epochs are done than are asked for.
     """
     started = time.perf_counter()
-    engine = build_engine(config, dataset.train)
+    engine = engine or build_engine(config, dataset.train)
     course = _resumed(engine, config, dataset, listener, checkpoints) if checkpoints is not None else Course()
     earlier = course.seconds
     stop_reason = reason_to_stop(config.training, course)

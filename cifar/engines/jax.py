@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -17,8 +18,7 @@ import numpy as np
 from cifar.config import RunConfig
 from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
-from cifar.models import build_model
-from cifar.optimizers import build_optimizer
+from cifar.engines.parts import build_parts
 
 PREDICT_BATCH = 500
 LOOK_EVERY = 20
@@ -36,18 +36,8 @@ class JaxEngine:
     def __init__(self, config: RunConfig, train: Split, scan: bool | None = None) -> None:
         self._scan = jax.default_backend() != "cpu" if scan is None else scan
         self._batch_size = config.training.batch_size
-        self.model = build_model(config.model, config.seed, config.compute.precision)
-        self.optimizer = build_optimizer(
-            config.optimizer,
-            config.schedule,
-            epochs=config.training.epochs,
-            steps_per_epoch=config.steps_per_epoch,
-        )
-        if config.compute.precision == "float16":  # its range is too small for gradients as they are
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
-        self.optimizer.build(self.model.trainable_variables)
-        self._images = jnp.asarray(train.images)
-        self._labels = jnp.asarray(train.labels)
+        self.model, self.optimizer = build_parts(config)
+        self._images, self._labels = _on_device(train)
         self._step = jax.jit(self._one_step, donate_argnums=(0, 1))
         self._epoch = jax.jit(self._whole_epoch, donate_argnums=(0,))
         self._forward = jax.jit(self._probabilities)
@@ -164,3 +154,9 @@ class JaxEngine:
         for variables, values in zip(groups, state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+
+
+@lru_cache(maxsize=1)
+def _on_device(train: Split) -> tuple[jax.Array, jax.Array]:
+    """Images and labels on the device, once for all engines of a process that train on them."""
+    return jnp.asarray(train.images), jnp.asarray(train.labels)

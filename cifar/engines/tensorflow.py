@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -14,8 +15,7 @@ from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
 from cifar.engines.fused import FUSED_CLASSES, take_constraints
 from cifar.engines.layers import build_forward, halves
-from cifar.models import build_model
-from cifar.optimizers import build_optimizer
+from cifar.engines.parts import build_parts
 
 PREDICT_BATCH = 250
 PROGRESS_SECONDS = 0.1
@@ -31,21 +31,10 @@ class TensorFlowEngine:
         smallest = len(train) % config.training.batch_size or config.training.batch_size
         self._can_split = threads != 1 and smallest > 1  # oneDNN's convolutions refuse a half without images
         self._batch_size = config.training.batch_size
-        self.model = build_model(config.model, config.seed, config.compute.precision)
+        self.model, self.optimizer = build_parts(config, FUSED_CLASSES)
         self._forward_training = self._build_forward(config.compute.precision)
-        self.optimizer = build_optimizer(
-            config.optimizer,
-            config.schedule,
-            epochs=config.training.epochs,
-            steps_per_epoch=config.steps_per_epoch,
-            classes=FUSED_CLASSES,
-        )
-        if config.compute.precision == "float16":  # its range is too small for gradients as they are
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
-        self.optimizer.build(self.model.trainable_variables)
         self._constrain = take_constraints(self.model.trainable_variables, xla=self._jit_compile)
-        self._images = tf.constant(train.images)
-        self._labels = tf.constant(train.labels)
+        self._images, self._labels = _on_device(train)
         with tf.device("CPU:0"):
             self._stop = tf.Variable(False)
             self._done = tf.Variable(0)
@@ -126,6 +115,12 @@ class TensorFlowEngine:
 
     def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
         return self.model(_scaled(images), training=False)
+
+
+@lru_cache(maxsize=1)
+def _on_device(train: Split) -> tuple[tf.Tensor, tf.Tensor]:
+    """Images and labels as the graph takes them, once for all engines of a process that train on them."""
+    return tf.constant(train.images), tf.constant(train.labels)
 
 
 def _scaled(images: tf.Tensor) -> tf.Tensor:

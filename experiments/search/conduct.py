@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from experiments.search.finals import verdict
 from experiments.search.history import History
 from experiments.search.ledger import Ledger
 from experiments.search.parent import SweepRecord, open_parent
+from experiments.search.plan import read_tree
 from experiments.search.pool import count_workers, gpus, open_workers
 from experiments.search.preset import BEST_FILE
 from experiments.search.progress import SweepProgress, score_text
@@ -88,6 +89,7 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
 
     Raises:
         ConfigError: the workers, or a GPU, are not there.
+        DataError: the images cannot be had; nothing was recorded.
         SweepError: see `drive`.
         TrackingError: the store cannot be used.
         KeyboardInterrupt, Terminated: it was told to stop; its workers are gone.
@@ -96,6 +98,7 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
     assert sweep is not None
     folder = ledger.folder.absolute()
     tracking = _from_here(means.tracking)
+    _fetch_images(sweep, console)
     with open_parent(sweep, folder, tracking, partial(say, console)) as recorder:
         record = SweepRecord(recorder, folder, tracking.note)
         if not ledger.history.ended_order:
@@ -110,6 +113,14 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
             progress.workers = workers.capacity
             ledger.observers += [progress.look, record.look]
             return drive(ledger, workers)
+
+
+def _fetch_images(sweep: Sweep, console: Console) -> None:
+    """Have the images in the cache before the workers ask for them: one look at them, and one download."""
+    from cifar.data import load_dataset
+
+    with console.status("looking for the images") if console.is_terminal else nullcontext():
+        load_dataset(read_tree(dict(sweep.bases[0]["config"])).data)
 
 
 def code_facts() -> dict[str, str]:

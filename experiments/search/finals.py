@@ -40,6 +40,7 @@ class Verdict:
         settings: how many settings were tried, whatever came of them.
         seeds: that the final trainings had, those that failed included.
         failed: how many of them failed.
+        looks: how often this sweep looked at the test images: its earlier winners, before it went on further, too.
     """
 
     winner: Trial
@@ -50,6 +51,7 @@ class Verdict:
     settings: int
     seeds: tuple[int, ...]
     failed: int
+    looks: int
 
 
 def as_judged(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,4 +111,5 @@ def verdict(history: History) -> Verdict | None:
         settings=len({frozenset(trial.point.items()) for trial in history.ended}),
         seeds=tuple(dict.fromkeys(item.config["seed"] for item in asked)),
         failed=sum(final.state == "failed" for _, final in found),
+        looks=sum(SCORE in final.facts for final in history.finals),
     )

@@ -21,6 +21,7 @@ from experiments.tracking.redaction import redact
 if TYPE_CHECKING:
     from cifar.compute import Device
     from cifar.data import Dataset
+    from cifar.engines.kept import KeptEngines
 
 
 def prepared(run: RunConfig) -> tuple[Device, Dataset]:
@@ -39,6 +40,14 @@ def _dataset(config: DataConfig) -> Dataset:
     from cifar.data import load_dataset
 
     return load_dataset(config)
+
+
+@lru_cache(maxsize=1)
+def engines() -> KeptEngines:
+    """Those of earlier trials, for the ones that have a network of the same shape."""
+    from cifar.engines.kept import KeptEngines
+
+    return KeptEngines()
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from experiments.schema import Settings
 from experiments.search.config import OBJECTIVES
 from experiments.search.final import run_final
 from experiments.search.plan import read_tree
-from experiments.search.process import as_yaml, cleared, prepared, sweep_tags
+from experiments.search.process import as_yaml, cleared, engines, prepared, sweep_tags
 from experiments.search.pruning import Bars
 from experiments.search.records import SweepError, Trial
 from experiments.search.reuse import twin_of
@@ -152,11 +152,11 @@ def _fit(run: RunConfig, dataset: Dataset, watch: _Watch, checkpoints: Checkpoin
     """Train; returns why it was pruned, if it was."""
     from cifar.training import train
 
-    try:
-        with cleared():
-            train(run, dataset, watch, checkpoints)
-    except PrunedError as reason:
-        return str(reason)
+    with cleared(), engines().lent(run, dataset.train) as engine:
+        try:
+            train(run, dataset, watch, checkpoints, engine)
+        except PrunedError as reason:
+            return str(reason)
     return None
 
 

@@ -21,10 +21,10 @@ def in_words(verdict: Verdict) -> str:
     if verdict.difference is not None:
         lines.append(_told(verdict.difference))
     seeds = ", ".join(map(str, verdict.seeds))
-    failed = f"; {verdict.failed} of the trainings failed" if verdict.failed else ""
+    failed = f"; {verdict.failed} of them failed" if verdict.failed else ""
     lines.append(
-        f"chosen among {verdict.settings} settings, by validation only; the test images were looked at once on each of "
-        f"the seeds {seeds}, which chose nothing{failed}"
+        f"chosen among {verdict.settings} settings, by validation only; trained again on seeds that chose nothing "
+        f"({seeds}){failed}; this sweep looked at the test images {verdict.looks} times, once after each training"
     )
     return "\n".join(lines)
 
@@ -42,6 +42,7 @@ def as_plain(verdict: Verdict) -> dict[str, Any]:
         "settings_tried": verdict.settings,
         "seeds": list(verdict.seeds),
         "failed": verdict.failed,
+        "looks_at_test_images": verdict.looks,
     }
 
 

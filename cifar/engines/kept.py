@@ -1,0 +1,63 @@
+"""Engines that are used again: a network of the same shape is not traced and compiled for each training of it."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from cifar.config import Constant, RunConfig, flatten
+from cifar.data import Split
+from cifar.engines import Engine, build_engine, write_state
+from cifar.engines.parts import build_parts
+
+NOT_COMPILED = ("seed", "optimizer.learning_rate", "training.", "data.")
+"""Settings, or nodes of them, that are in no compiled program under a constant rate (but for the batch size)."""
+
+
+class KeptEngines:
+    """Builds engines, and hands out one that it has, as good as new, where nothing that is compiled differs.
+
+    Args:
+        most_bytes: of the weights and slots of those that are kept; the ones that were used last are.
+    """
+
+    def __init__(self, most_bytes: int = 256_000_000) -> None:
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[Hashable, Engine] = OrderedDict()
+
+    @contextmanager
+    def lent(self, config: RunConfig, train: Split) -> Iterator[Engine]:
+        """An engine in the state that `build_engine` gives it; one whose training ended in an exception is not kept."""
+        key = _key(config, train)
+        engine = self._kept.pop(key, None)
+        if engine is None:
+            engine = build_engine(config, train)
+        else:
+            _renew(engine, config)
+        yield engine
+        self._kept[key] = engine
+        while sum(map(_bytes, self._kept.values())) > self._most_bytes:
+            self._kept.popitem(last=False)
+
+
+def _key(config: RunConfig, train: Split) -> Hashable:
+    """What is in the compiled program. A rate that never changes is not: it is a variable."""
+    if config.schedule != Constant():
+        return train, frozenset(flatten(config).items())
+    settings = {key: value for key, value in flatten(config).items() if not key.startswith(NOT_COMPILED)}
+    return train, config.training.batch_size, frozenset(settings.items())
+
+
+def _renew(engine: Engine, config: RunConfig) -> None:
+    model, optimizer = build_parts(config)
+    variables = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
+    write_state(engine, model.get_weights(), variables)
+
+
+def _bytes(engine: Engine) -> int:
+    return sum(4 * math.prod(variable.shape) for variable in [*engine.model.weights, *engine.optimizer.variables])
