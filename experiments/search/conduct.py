@@ -89,8 +89,7 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
 
     Raises:
         ConfigError: the workers, or a GPU, are not there.
-        DataError: the images cannot be had; nothing was recorded.
-        SweepError: see `drive`.
+        SweepError: the images cannot be had, and nothing was recorded; or see `drive`.
         TrackingError: the store cannot be used.
         KeyboardInterrupt, Terminated: it was told to stop; its workers are gone.
     """
@@ -117,10 +116,13 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
 
 def _fetch_images(sweep: Sweep, console: Console) -> None:
     """Have the images in the cache before the workers ask for them: one look at them, and one download."""
-    from cifar.data import load_dataset
+    from cifar.data import DataError, load_dataset
 
-    with console.status("looking for the images") if console.is_terminal else nullcontext():
-        load_dataset(read_tree(dict(sweep.bases[0]["config"])).data)
+    try:
+        with console.status("looking for the images") if console.is_terminal else nullcontext():
+            load_dataset(read_tree(dict(sweep.bases[0]["config"])).data)
+    except DataError as error:
+        raise SweepError(str(error)) from None
 
 
 def code_facts() -> dict[str, str]:
