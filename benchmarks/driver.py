@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.costs import folder_on_the_same_disk
+from benchmarks.processes import folder_on_the_same_disk
 from experiments.search.driver import drive
 from experiments.search.ledger import open_ledger
 from experiments.search.records import Limits
