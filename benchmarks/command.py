@@ -91,7 +91,7 @@ def carry_out(
     Returns:
         The exit code: 0 done, 1 a peer failed, 2 the machine is busy.
     """
-    console = Console()
+    console = Console(soft_wrap=True)
     try:
         before = machine.look()
         if not options.busy_ok:
