@@ -3,6 +3,7 @@
 # make test   pass the tests                                        make check   lint and types
 # make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
 # make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
+# make bench  time training beside other ways to do it              make bench-sweep  the same for whole sweeps
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -12,7 +13,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: setup run test check ui doctor soak bench lock clean help
+.PHONY: setup run test check ui doctor soak bench bench-sweep lock clean help
 
 help:
 	@sed -n '/^PYTHON/q; s/^# //p' Makefile
@@ -41,6 +42,9 @@ doctor: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.train $(ARGS)
+
+bench-sweep: $(READY)
+	@$(BIN)/python -m benchmarks.sweep $(ARGS)
 
 # The environment: made once from exact versions with hashes; made again when the lock file changes.
 $(READY): requirements.lock requirements-build.lock pyproject.toml

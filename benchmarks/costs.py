@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[1]
+from benchmarks.processes import folder_on_the_same_disk, run_to_end
+
 RECORDED_EPOCHS = 30
 SAMPLES_PER_EPOCH = 2
 """Of the system metrics: one every 10 seconds, and an epoch of model1 lasts 10 to 20 seconds."""
@@ -54,23 +52,6 @@ def whole_run(model: str, data: str) -> dict[str, Any]:
         RuntimeError: the run failed; with the last lines that it printed.
     """
     overrides = [f"model={model}", f"optimizer={OPTIMIZER_OF[model]}", f"data={data}", "training.epochs=1"]
-    command = [sys.executable, "-m", "experiments.run", *overrides]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{DATABASE}"}
-    with folder_on_the_same_disk() as folder, tempfile.TemporaryFile() as printed:
-        started = time.perf_counter()
-        run = subprocess.Popen(command, cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT)
-        # wait4, since only it tells the peak of this one child. (Linux counts this process' own size into that.)
-        _, status, usage = os.wait4(run.pid, 0)
-        run.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
-        if run.returncode != 0:
-            printed.seek(0)
-            raise RuntimeError(f"{' '.join(command[1:])}: exit code {run.returncode}\n{printed.read().decode()[-800:]}")
-    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # bytes there, kibibytes here
-    return {"overrides": overrides, "peak_memory_mb": round(usage.ru_maxrss / unit), "seconds": round(seconds, 1)}
-
-
-def folder_on_the_same_disk() -> tempfile.TemporaryDirectory[str]:
-    # as the user's own runs: a temporary folder of the system may be in memory, where a database is too fast
-    (PROJECT / "outputs").mkdir(exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=PROJECT / "outputs", prefix="benchmark-")
+    with folder_on_the_same_disk() as folder:
+        ended = run_to_end("experiments.run", overrides, folder, {"MLFLOW_TRACKING_URI": f"sqlite:///{DATABASE}"})
+    return {"overrides": overrides, "peak_memory_mb": ended.peak_memory_mb, "seconds": round(ended.seconds, 1)}

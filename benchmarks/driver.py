@@ -1,13 +1,13 @@
-"""What a sweep's driver takes for each trial, when many have gone before: python -m benchmarks.driver."""
+"""What a sweep's driver takes for each trial, when many have gone before; a part of benchmarks.sweep."""
 
 from __future__ import annotations
 
-import statistics
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.costs import folder_on_the_same_disk
+from benchmarks.processes import folder_on_the_same_disk
+from benchmarks.report import spread
 from experiments.search.driver import drive
 from experiments.search.ledger import open_ledger
 from experiments.search.records import Limits
@@ -19,7 +19,20 @@ SWEEPS = {
     "grid": ["space=depth", "tuner=grid"],
     "hyperband": ["space=epochs", "tuner=hyperband"],
 }
-EPOCHS = 15  # the length of the curve that each trial leaves behind
+EPOCHS = 15
+"""The length of the curve that each trial leaves behind."""
+BEFORE = 1000
+MEASURED = 50
+
+
+def measure(before: int = BEFORE, measured: int = MEASURED) -> dict[str, Any]:
+    """Milliseconds for each trial under each tuner, as they are kept."""
+    taken = {name: milliseconds_per_trial(typed, before, measured) for name, typed in SWEEPS.items()}
+    return {
+        "trials_before": before,
+        "trials_measured": measured,
+        "milliseconds": {name: spread(values, 1) for name, values in taken.items()},
+    }
 
 
 def milliseconds_per_trial(typed: list[str], before: int, measured: int) -> list[float]:
@@ -42,19 +55,3 @@ def milliseconds_per_trial(typed: list[str], before: int, measured: int) -> list
         ledger.begin(line.sweep("driver", {}), Limits(before + measured + 1))
         drive(ledger, Here(train))
     return [1000 * (later - sooner) for sooner, later in zip(ended[before:], ended[before + 1 :], strict=False)]
-
-
-def main(before: int = 1000, measured: int = 50) -> int:
-    """Print median, least and most for each tuner."""
-    for name, typed in SWEEPS.items():
-        taken = milliseconds_per_trial(typed, before, measured)
-        print(
-            f"{name}: {statistics.median(taken):.1f} ms for each trial after {before} "
-            f"({min(taken):.1f} to {max(taken):.1f}, n = {len(taken)})",
-            flush=True,
-        )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

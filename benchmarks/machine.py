@@ -18,7 +18,7 @@ BUSY_LOAD = 0.25
 """Load average of one minute, per core, above which a measurement does not start."""
 LOOK_SECONDS = 3.0
 
-LIBRARIES = ("tensorflow", "keras", "numpy", "torch", "mlflow")
+LIBRARIES = ("tensorflow", "keras", "numpy", "torch", "mlflow", "keras-tuner", "distributed")
 
 
 class BusyMachineError(RuntimeError):

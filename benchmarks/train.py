@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks import costs, machine, report
+from benchmarks import command, costs, machine
 from benchmarks.peers import PEERS
 from benchmarks.tasks import Task
+from benchmarks.train_report import report_of, sum_up
 from benchmarks.workers import Worker, WorkerError
 from cifar.config import ConfigError
 from cifar.proof import DataError
-from experiments.tracking.provenance import describe_environment
 
-RESULTS = Path(__file__).parent / "results" / "train.json"
+RESULTS = command.RESULTS / "train.json"
 IMAGES = {"model1": 12_800, "model2": 1_600, "model3": 1_600}
 """Images a turn: 2 to 6 seconds of work on two cores, and whole calls of 50 batches."""
 EPOCH_IMAGES = 45_000
@@ -49,93 +46,27 @@ The results go to benchmarks/results/train.json, with the machine, versions and 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code: 0 done, 1 a peer failed, 2 the machine is busy or the options wrong."""
-    options = parse(argv)
-    console = Console()
-    try:
-        before = machine.look()
-        if not options.busy_ok:
-            machine.refuse_if_busy(before)
-        results = benchmark(options, before, console)
-    except machine.BusyMachineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (WorkerError, ConfigError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    show(results, console)
-    if options.json is not None:
-        keep(results, options.json, console)
-    return 0
+    return command.carry_out(parse(argv), benchmark, report_of, (WorkerError, ConfigError, DataError))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.train",
-        description=ABOUT,
-        epilog=MORE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.new_parser("train", ABOUT, MORE, repeats=5)
     add = parser.add_argument
-    add("--models", type=_names(IMAGES), default=list(IMAGES), help=f"some of {','.join(IMAGES)}; all by default")
-    add("--peers", type=_names(PEERS), default=list(PEERS), help=f"some of {','.join(PEERS)}; all by default")
-    add("--images", type=_count, help=f"images a turn; by default {IMAGES}")
-    add("--repeats", type=_count, default=5, help="rounds, after one to warm up (5)")
-    add(
-        "--data",
-        choices=("cifar10", "sample"),
-        default="cifar10",
-        help="sample: made-up images; not written by default",
-    )
-    add("--skip", type=_names(COSTS), default=[], help=f"some of {','.join(COSTS)}: do not measure what they cost")
-    add("--busy-ok", action="store_true", help="measure although others use the machine; recorded in the results")
-    add(
-        "--json",
-        type=Path,
-        help="where to write the results; the table goes beside them (benchmarks/results/train.json)",
-    )
-    options = parser.parse_args(argv)
-    if options.json is None and options.data == "cifar10":
-        options.json = RESULTS
-    return options
-
-
-def _names(known: Mapping[str, Any] | Sequence[str]) -> Callable[[str], list[str]]:
-    def parsed(typed: str) -> list[str]:
-        asked = typed.split(",")
-        if unknown := [name for name in asked if name not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r}: expected some of {','.join(known)}")
-        return [name for name in known if name in asked]
-
-    return parsed
-
-
-def _count(typed: str) -> int:
-    if not typed.isdecimal() or int(typed) < 1:
-        raise argparse.ArgumentTypeError(f"{typed!r}: expected a whole number of at least 1")
-    return int(typed)
+    models, peers, skipped = (",".join(known) for known in (IMAGES, PEERS, COSTS))
+    add("--models", type=command.names(IMAGES), default=list(IMAGES), help=f"some of {models}; all by default")
+    add("--peers", type=command.names(PEERS), default=list(PEERS), help=f"some of {peers}; all by default")
+    add("--images", type=command.count, help=f"images a turn; by default {IMAGES}")
+    add("--skip", type=command.names(COSTS), default=[], help=f"some of {skipped}: do not measure what they cost")
+    return command.parse(parser, argv, RESULTS)
 
 
 def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Console) -> dict[str, Any]:
     """Measure everything that was asked for."""
-    made_by = describe_environment()
     left_out = {"torch": NO_TORCH} if "torch" in options.peers and find_spec("torch") is None else {}
     for name, why in left_out.items():
         console.print(f"[bold red]{name} IS LEFT OUT: {why}[/]", highlight=False)
-    results: dict[str, Any] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": made_by["command"],
-        "commit": made_by.get("mlflow.source.git.commit", "unknown")[:10],
-        "uncommitted_changes": made_by.get("git.dirty") == "true",
-        "machine": machine.describe(),
-        "versions": machine.versions(),
-        "busy_ok": options.busy_ok,
-        "before": before,
-        "data": options.data,
-        "repeats": options.repeats,
-        "left_out": left_out,
-        "models": {},
-    }
+    results = command.circumstances(options, before) | {"left_out": left_out, "models": {}}
     peers = [name for name in options.peers if name not in left_out]
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(name)) for name in peers]
@@ -166,7 +97,7 @@ def measure(task: Task, workers: Sequence[Worker], repeats: int, console: Consol
         others.append(round(meter.others(), 3))
         turns = ", ".join(f"{name} {peer['seconds'][-1]:.2f} s" for name, peer in peers.items())
         console.print(f"{task.model}: round {number} of {repeats}: {turns}; others {others[-1]:.0%}", highlight=False)
-    figures = report.sum_up(task.model, task.images, {name: peer["seconds"] for name, peer in peers.items()})
+    figures = sum_up(task.model, task.images, {name: peer["seconds"] for name, peer in peers.items()})
     return {"images": task.images, **figures, "others_cpu": others, "load_average": machine.load(), "peers": peers}
 
 
@@ -189,21 +120,6 @@ def measure_costs(options: argparse.Namespace, models: Mapping[str, Any], consol
             except RuntimeError as error:
                 found["failed"][model] = str(error)
     return found
-
-
-def show(results: Mapping[str, Any], console: Console) -> None:
-    """The table, and what belongs under it."""
-    console.print(report.terminal_table(results))
-    for line in report.remarks(results):
-        console.print(line, markup=False, highlight=False)
-
-
-def keep(results: Mapping[str, Any], path: Path, console: Console) -> None:
-    """Write the results as JSON, and the table as Markdown beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(report.markdown(results), encoding="utf-8")
-    console.print(f"written: {path} and {path.with_suffix('.md').name}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":
