@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -52,6 +53,16 @@ class Ours:
         return seconds(lambda: self._engine.run_epoch(order, lambda step: None))
 
 
+def _start_plain_tensorflow() -> None:
+    """TensorFlow as its users have it, with its own choice of threads: `compute.prepare` sets them for our engine."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with compute.without_native_greetings():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.list_logical_devices()
+
+
 class KerasFit:
     """The document's own way: compile and fit on float32 arrays with one-hot labels.
 
@@ -63,7 +74,7 @@ class KerasFit:
 
     def build(self, task: Task) -> Notes:
         """Compile the model; turn the images into what the document gives to `fit`."""
-        compute.prepare(ComputeConfig(device="cpu"))
+        _start_plain_tensorflow()
         import keras
 
         from cifar.models import build_model
