@@ -103,6 +103,7 @@ def execute(
     about = {
         "device": f"{device.kind}: {device.name}",
         "data.source": dataset.source,
+        "data.digest": dataset.digest,
         FINGERPRINT_TAG: fingerprint(run, dataset.digest),
     }
     tags = describe_environment() | about | dict(tags or {})

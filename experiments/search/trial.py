@@ -68,7 +68,12 @@ def _train(job: Job, site: Site, folder: Path) -> Outcome:
     settings = Settings(run, replace(site.tracking, run_name=_name(job.trial, run), log_model=False, note=None))
     checkpoints = Checkpoints(folder / CHECKPOINTS)
     identity = fingerprint(run, dataset.digest)
-    about = {"device": f"{device.kind}: {device.name}", "data.source": dataset.source, FINGERPRINT_TAG: identity}
+    about = {
+        "device": f"{device.kind}: {device.name}",
+        "data.source": dataset.source,
+        "data.digest": dataset.digest,
+        FINGERPRINT_TAG: identity,
+    }
     with open_recorder(
         settings.tracking,
         folder,
