@@ -38,6 +38,9 @@ SCRATCH = "workers"
 LOOK_SECONDS = 1.0
 """So often, at least, it is seen to that workers live and trials end in time."""
 
+PATIENCE_SECONDS = 60.0
+"""So long a scheduler that cannot be reached is looked for: the connection to it is made anew."""
+
 RESTART_SECONDS = 30.0
 CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
@@ -58,6 +61,7 @@ _SETTINGS = {
     "distributed.worker.use-file-locking": False,
     "distributed.nanny.pre-spawn-environ": {},  # it would have memory given back at each step, and one thread for all
     "distributed.admin.tick.limit": "1h",
+    "distributed.comm.timeouts.tcp": "10 minutes",  # a machine that slept, or is busy, is not a dead one
 }
 
 # Ctrl-C on a terminal reaches every process of it; the driver ends its workers by itself.
@@ -74,6 +78,8 @@ class _Task:
     future: Future[Outcome]
     remote: Any = None
     worker: str = ""
+    process: str = ""
+    """What tells the worker's process from one that took its place."""
     began: float = 0.0
 
 
@@ -116,19 +122,24 @@ class DaskWorkers:
         self._thread.join()
 
     def _watch(self) -> None:
+        reached = time.monotonic()
         while not self._closed:
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
             try:
                 self._look()
+                reached = time.monotonic()
             except Exception as error:
-                log.warning("the workers cannot be reached: %s", first_line(error))
-                self._give_up(error)
+                if isinstance(error, SweepError) or time.monotonic() - reached > PATIENCE_SECONDS:
+                    log.warning("the workers cannot be reached: %s", first_line(error))
+                    self._give_up(error)
 
     def _look(self) -> None:
         workers = self._workers()
         for task in self._running[:]:
-            if task.remote.done() or task.worker not in workers:
+            if task.remote.cancelled() and _process(workers, task.worker) == task.process:
+                self._hand_over(task)  # only the connection was lost, and with it what it was to bring
+            elif task.remote.done() or task.worker not in workers:
                 self._running.remove(task)
                 self._settle(task)
             elif self._timeout is not None and time.monotonic() - task.began > self._timeout:
@@ -141,18 +152,22 @@ class DaskWorkers:
         self._seen = len(single)
         for address in single:
             if self._waiting and address not in self.busy:
-                self._start(self._waiting.popleft(), address)
+                self._start(self._waiting.popleft(), address, _process(workers, address))
 
     def _workers(self) -> Mapping[str, Any]:
         told: Mapping[str, Any] = self._client.scheduler_info()["workers"]
         return told
 
-    def _start(self, task: _Task, address: str) -> None:
-        task.worker, task.began = address, time.monotonic()
-        task.remote = self._client.submit(
-            self._run, task.job, workers=[address], allow_other_workers=False, pure=False, retries=0
-        )
+    def _start(self, task: _Task, address: str, process: str) -> None:
+        task.worker, task.process, task.began = address, process, time.monotonic()
         self._running.append(task)
+        self._hand_over(task)
+
+    def _hand_over(self, task: _Task) -> None:
+        """Have a task's worker run it. One that runs, or has run, it already answers without doing it twice."""
+        task.remote = self._client.submit(
+            self._run, task.job, workers=[task.worker], allow_other_workers=False, pure=False, retries=0
+        )
         task.remote.add_done_callback(lambda _: self._wake.set())
 
     def _settle(self, task: _Task) -> None:
@@ -188,6 +203,11 @@ class DaskWorkers:
             task.future.set_exception(reason)
         self._running.clear()
         self._waiting.clear()
+
+
+def _process(workers: Mapping[str, Any], address: str) -> str:
+    """A folder that each process of a worker makes for itself; empty if there is no worker at the address."""
+    return str(workers[address].get("local_directory", "")) if address in workers else ""
 
 
 @contextmanager

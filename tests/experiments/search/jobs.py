@@ -12,7 +12,7 @@ from experiments.search.pruning import Bars
 from experiments.search.records import Trial
 from experiments.search.workers import Job, Outcome
 
-FINE, DIES_ONCE, SLEEPS, FAILS = 1, 2, 3, 4
+FINE, DIES_ONCE, SLEEPS, FAILS, WAITS = 1, 2, 3, 4, 5
 
 
 def job(number: int) -> Job:
@@ -29,6 +29,10 @@ def run(job: Job, folder: Path) -> Outcome:
     if number == SLEEPS:
         (folder / "sleeps").write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(600)
+    if number == WAITS:
+        (folder / "waits").touch()
+        while not (folder / "go on").exists():
+            time.sleep(0.02)
     if number == FAILS:
         raise ArithmeticError("the loss became NaN")
     return Outcome(0.5, facts={"process": os.getpid(), "parent": os.getppid()})

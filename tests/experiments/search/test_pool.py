@@ -15,7 +15,7 @@ from experiments.search import pool
 from experiments.search.config import WorkersConfig
 from experiments.search.pool import DaskWorkers, count_workers, gpus, open_workers
 from experiments.search.workers import WorkerLostError
-from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, in_folder, job
+from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, WAITS, in_folder, job
 
 SECONDS = 60
 
@@ -66,6 +66,22 @@ def test_a_worker_that_is_killed_loses_its_trial_once_and_is_replaced(workers: D
     while len(processes) < 2:  # the test's time limit ends it
         futures = [workers.submit(job(FINE)) for _ in range(2)]
         processes |= {future.result(SECONDS).facts["process"] for future in futures}
+
+
+def test_a_connection_that_is_lost_loses_no_trial(tmp_path: Path) -> None:
+    """As on a machine that slept: the workers live, and the scheduler has forgotten what was asked of it."""
+    with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
+        future = workers.submit(job(WAITS))
+        while not (tmp_path / "waits").exists():
+            time.sleep(0.02)
+        remote = workers._running[0].remote
+        client = workers._client
+        client.loop.add_callback(client.scheduler_comm.comm.abort)
+        while not remote.cancelled():
+            time.sleep(0.02)
+        (tmp_path / "go on").touch()
+        assert future.result(SECONDS).score == 0.5
+        assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
 
 
 def test_a_trial_that_takes_too_long_is_ended_with_its_worker(workers: DaskWorkers, folder: Path) -> None:
