@@ -1,18 +1,22 @@
-"""What several tests share: tiny data, a process set up for TensorFlow on the CPU, PostgreSQL, a server with users."""
+"""What several tests share: tiny data, TensorFlow on the CPU, an empty database, PostgreSQL, a server with users."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from cifar import compute
 from cifar.config import ComputeConfig, DataConfig
 from cifar.data import Dataset, Split
 from tests.services import postgres
 from tests.services.server import Server, running
+from tests.soak.kills import empty_database
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,6 +50,16 @@ def tiny_dataset() -> Dataset:
 def tiny_data_config() -> DataConfig:
     """The configuration that goes with `tiny_dataset`."""
     return DataConfig(name="sample", train_size=70, validation_size=20)
+
+
+@pytest.fixture(scope="session")
+def made_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without runs, to copy. Its migrations take seconds: it is made once for all processes of a suite."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with FileLock(place / "made.lock"):
+        made = place / "made" / "mlflow.db"
+        return made if made.exists() else empty_database(made.parent)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,12 @@
-"""What tests of the commands share: a tracking database, and a training that takes a moment.
-
-A fresh database costs seconds of migrations: it is made once, and every test gets a copy.
-"""
+"""What tests of the commands share: a copy of a tracking database, and a training that takes a moment."""
 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -29,6 +24,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store, open_store
 from tests.services.mlflow_server import Proxy, Server, running
+from tests.spared import leave_pictures_empty, work_out_once
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -40,6 +36,21 @@ TINY = (
     "model.filters=2",
     "model.dense_units=4",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worked_out_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        work_out_once(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope="module")
+def empty_pictures() -> Iterator[None]:
+    """For tests that look at no picture of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        leave_pictures_empty(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -90,20 +101,6 @@ def own_logging() -> Iterator[None]:
         for handler in set(root.handlers) - set(handlers):
             handler.close()
         root.handlers[:], root.level = handlers, level
-
-
-@pytest.fixture(scope="session")
-def made_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        open_store(TrackingConfig())
-    finally:
-        os.chdir(before)
-    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # all of it in the one file that is copied
-    return folder / "mlflow.db"
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,35 +21,65 @@ from experiments.health.findings import Finding, Level, note, problem
 from experiments.tracking.store import Store
 from tests.dumps import dump
 
-RUN = """
-import sys, time
+RUNS = """
+import os, signal, sys, time
 from pathlib import Path
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
+from experiments.tracking.service import import_mlflow
+import_mlflow()
+import mlflow.store.tracking.sqlalchemy_store
 
-config = TrackingConfig(parent_run_id=sys.argv[2] or None)
-with Recorder(config, Path("outputs", sys.argv[1]), run_name=sys.argv[1]) as recorder:
-    recorder.log_epoch(1, {"loss": 1.5})
-    recorder.log_text("hello", "a.txt")
-    print(recorder.run_id, flush=True)
-    time.sleep(300)
+def record(name):
+    config = TrackingConfig(parent_run_id=sys.argv[1])
+    with Recorder(config, Path("outputs", name), run_name=name) as recorder:
+        recorder.log_epoch(1, {"loss": 1.5})
+        recorder.log_text("hello", "a.txt")
+        print(name, os.getpid(), recorder.run_id, flush=True)
+        time.sleep(300)
+
+children = {}
+for name in sys.argv[2:]:
+    children[name] = os.fork()
+    if not children[name]:
+        record(name)
+for line in sys.stdin:
+    os.waitpid(children.pop(line.strip()), 0)
+    print("gone", flush=True)
+for child in children.values():
+    os.kill(child, signal.SIGKILL)
 """
 
 
+@dataclass(frozen=True)
+class Running:
+    """Processes that write a run each, until they are killed: their ids and those of the runs, by name."""
+
+    parent: subprocess.Popen[str]
+    pids: dict[str, int]
+    ids: dict[str, str]
+
+    def wait(self, name: str) -> None:
+        """A killed process stays a zombie until its parent asks for its end."""
+        assert self.parent.stdin
+        assert self.parent.stdout
+        self.parent.stdin.write(f"{name}\n")
+        self.parent.stdin.flush()
+        assert self.parent.stdout.readline() == "gone\n"
+
+
 @contextmanager
-def running(name: str, parent: str = "") -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that writes a run, until it is killed."""
-    command = [sys.executable, "-c", RUN, name, parent]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def running(parent_run: str, *names: str) -> Iterator[Running]:
+    """They have recorded something by now."""
+    command = [sys.executable, "-c", RUNS, parent_run, *names]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
         try:
-            yield process
+            found = [process.stdout.readline().split() for _ in names]
+            yield Running(process, {name: int(pid) for name, pid, _ in found}, {name: run for name, _, run in found})
         finally:
-            process.kill()
-
-
-def run_id(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+            process.stdin.close()
 
 
 def test_killed_runs_are_found_and_closed_with_all_that_is_known_and_live_ones_are_not_touched(
@@ -55,20 +87,17 @@ def test_killed_runs_are_found_and_closed_with_all_that_is_known_and_live_ones_a
 ) -> None:
     parent = store.client.create_run(store.experiment_id, run_name="above").info.run_id
     store.client.set_terminated(parent)
-    with ExitStack() as stack:
-        names = ("killed", "vanished", "alive")
-        processes = {name: stack.enter_context(running(name, parent)) for name in names}
-        ids = {name: run_id(process) for name, process in processes.items()}
+    with running(parent, "killed", "vanished", "alive") as processes:
         for name in ("killed", "vanished"):
-            processes[name].send_signal(signal.SIGKILL)
-        processes["vanished"].wait()  # the other one stays a zombie: nobody has asked for its end
+            os.kill(processes.pids[name], signal.SIGKILL)
+        processes.wait("vanished")  # the other one stays a zombie: nobody has asked for its end
         shutil.rmtree(project / "outputs" / "vanished")
 
         assert doctor(["--no-timing"]) == 1
         printed = capsys.readouterr().out
         for name in ("killed", "vanished"):
-            pid = processes[name].pid
-            assert f"  problem  {name} (run {ids[name]}) is RUNNING in the store, but process {pid} of this " in printed
+            pid, run_id = processes.pids[name], processes.ids[name]
+            assert f"  problem  {name} (run {run_id}) is RUNNING in the store, but process {pid} of this " in printed
         closes, goes_on = "--fix completes and closes it from its journal", "python -m experiments.run resume=outputs/"
         assert f"           {closes}; to go on with it: {goes_on}killed\n" in printed
         assert "  ok       1 run at work. alive (run " in printed

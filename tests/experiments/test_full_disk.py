@@ -23,7 +23,7 @@ from experiments.tracking.recorder import Recorder
 from tests.disks import unprivileged
 from tests.soak.kills import run_of
 
-pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu", "database")
+pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu", "database", "empty_pictures")
 
 Run = Callable[..., int]
 ROOM = 6_000_000

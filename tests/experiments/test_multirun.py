@@ -68,6 +68,7 @@ def half_diverges(
     made_database: Path,
     tiny: tuple[str, ...],
     tensorflow_on_cpu: None,
+    empty_pictures: None,
     exit_code: Callable[..., int],
 ) -> Multirun:
     """Two seeds each of a rate at which the loss becomes infinite and, after them, of one that learns."""

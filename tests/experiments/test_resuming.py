@@ -22,12 +22,13 @@ from tests.soak.kills import Ended, run_of
 
 Run = Callable[..., int]
 
-pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
+pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu", "empty_pictures")
 
 EXPECTED = "{}: expected one run: MLflow's id, the beginning of it, a name, or the run's folder"
 NOWHERE = "run outputs/none: there is no such run. Expected a folder, an id of MLflow's, or a name"
 NEGATIVE = "training.epochs=-1: expected a whole number at least 1 and at most 100000"
 
+NO_MODEL = "tracking.log_model=false"
 SETTINGS = ("compute=cpu", "model.filters=3", "tracking.note='of mine: {a} #1'")
 
 
@@ -87,8 +88,9 @@ def long(
     tiny: tuple[str, ...],
     tensorflow_on_cpu: None,
 ) -> Project:
-    """The same with four."""
-    return made(tmp_path_factory.mktemp("long"), made_database, exit_code, *tiny, *SETTINGS, "training.epochs=4")
+    """The same with four; its network is not recorded."""
+    settings = (*SETTINGS, "training.epochs=4", NO_MODEL)
+    return made(tmp_path_factory.mktemp("long"), made_database, exit_code, *tiny, *settings)
 
 
 @pytest.fixture
@@ -169,7 +171,7 @@ def test_a_run_without_a_checkpoint_begins_again_from_epoch_1_in_the_same_record
     project: Project, long: Project, exit_code: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(project.folder / "checkpoints")
-    assert exit_code("resume=model1-rmsprop-seed0", "training.epochs=4") == 0
+    assert exit_code("resume=model1-rmsprop-seed0", "training.epochs=4", NO_MODEL) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("no checkpoint was written yet: the run begins again from epoch 1\n")
     assert "epoch 1/4" in printed
@@ -183,7 +185,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(
 ) -> None:
     damaged = project.folder / "checkpoints" / "epoch-0002" / "weights.npz"
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    assert exit_code(f"resume={project.folder}", "training.epochs=4") == 0
+    assert exit_code(f"resume={project.folder}", "training.epochs=4", NO_MODEL) == 0
     warning = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("warning"))
     assert "epoch-0002 is damaged: weights.npz" in warning
     assert warning.endswith("; going back to epoch 1")
@@ -197,7 +199,7 @@ def test_early_stopping_remembers_what_came_before(
     best = int(project.values("best_epoch")[0][1])
     patience = 3 - best + 1
     typed = ("training.epochs=50", f"training.early_stopping_patience={patience}", "training.restore_best_weights=true")
-    assert exit_code(f"resume={project.folder}", *typed, "tracking.log_model=false") == 0
+    assert exit_code(f"resume={project.folder}", *typed, NO_MODEL) == 0
     epochs = int(project.values("epochs_run")[-1][1])
     best = int(project.values("best_epoch")[-1][1])
     assert epochs == best + patience < 50
@@ -229,7 +231,7 @@ def test_a_new_run_in_the_folder_of_another_does_not_take_up_its_checkpoints(
     project: Project, tiny: tuple[str, ...], exit_code: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = project.run_id
-    argv = (*tiny, "compute=cpu", "training.epochs=1", "tracking.log_model=false", f"hydra.run.dir={project.folder}")
+    argv = (*tiny, "compute=cpu", "training.epochs=1", NO_MODEL, f"hydra.run.dir={project.folder}")
     assert exit_code(*argv) == 0
     assert "epoch 1/1" in capsys.readouterr().out
     assert [path.name for path in (project.folder / "checkpoints").iterdir()] == ["epoch-0001"]
@@ -250,7 +252,7 @@ def test_a_job_of_a_multirun_goes_on_alone_below_its_parent(
 ) -> None:  # fmt: skip
     shutil.copy(made_database, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
-    argv = ("compute=cpu", "training.epochs=1", "tracking.log_model=false", "hydra.sweep.dir=multirun/mine")
+    argv = ("compute=cpu", "training.epochs=1", NO_MODEL, "hydra.sweep.dir=multirun/mine")
     assert exit_code("-m", *tiny, *argv, "seed=1,2") == 0
     with closing(sqlite3.connect("mlflow.db")) as database:
         parents = database.execute("SELECT run_uuid, value FROM tags WHERE key = 'mlflow.parentRunId'").fetchall()

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +26,7 @@ from experiments.tracking.journal import JOURNAL_FILE, Journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.store import Store
 from tests.dumps import dump
+from tests.experiments.bringing import bring_at_once
 from tests.services.mlflow_server import Proxy, Server
 
 NewRecorder = Callable[..., Recorder]
@@ -288,33 +288,6 @@ def test_a_run_that_was_taken_up_again_in_the_meantime_is_left_alone(
         summary = completion.bring_all(found, lambda source: None)
         assert (summary.goes_on, summary.complete, summary.problems) == (1, 0, [])
         assert store.client.get_run(recorder.run_id).info.status == "RUNNING"
-
-
-BRING_AT_ONCE = """
-import sys, time
-from pathlib import Path
-from experiments.sync import main
-from experiments.tracking.service import import_mlflow
-import_mlflow()
-import mlflow.store.tracking.sqlalchemy_store
-Path(f"ready{sys.argv[1]}").touch()
-while not Path("go").exists():
-    time.sleep(0.001)
-sys.exit(main(sys.argv[2:]))
-"""
-
-
-def bring_at_once(project: Path, *arguments: str) -> list[tuple[str, int]]:
-    """Two real processes from the same moment on; their errors and exit codes."""
-    command = [sys.executable, "-c", BRING_AT_ONCE]
-    processes = [
-        subprocess.Popen([*command, name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for name in ("1", "2")
-    ]
-    while len(list(project.glob("ready*"))) < len(processes) and all(item.poll() is None for item in processes):
-        time.sleep(0.01)
-    (project / "go").touch()
-    return [(item.communicate(timeout=60)[1], item.returncode) for item in processes]
 
 
 def test_two_at_once_bring_each_journal_and_each_run_of_a_database_once(

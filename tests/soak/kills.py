@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,15 +47,17 @@ _IDS = "SELECT run_uuid, status FROM runs"
 _METRICS = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, step, value"
 
 
+RESUMED = "resumed.txt"
+"""In the folder of a training alone: after which epoch it went on."""
+
+
 @dataclass(frozen=True)
 class Kill:
-    """One kill: where (`fsync 17`, or after so many seconds), whether the training was still alive, how many epochs it
-    went on from, and whether it ended with the weights, metrics and best epoch of one that was never killed."""
+    """One kill: where (`fsync 17`), whether the training was still alive, how many epochs the next one went on from."""
 
     at: str
     killed: bool
     resumed: int
-    equal: bool
 
 
 @dataclass(frozen=True)
@@ -121,17 +124,19 @@ class Trainings:
         self._process.communicate()  # it ends with its input
         self._errors.close()
 
-    def run(self, folder: Path, fault: tuple[str, int] | None = None, seconds: float | None = None) -> dict[str, Any]:
-        """Train in this folder, until a fault or for so many seconds if one is given.
+    def run(self, folder: Path, fault: tuple[str, int] | None = None) -> dict[str, Any]:
+        """Train in this folder, until a fault if one is given.
 
         Returns:
-            Whether it was killed and how long it lived; and its result if it was not.
+            Whether it was killed, how long it lived and after which epoch it went on; and its result if it was not.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        done = self._ask(folder=str(folder), argv=None, fault=fault, seconds=seconds, signal=signal.SIGKILL)
+        (folder / RESUMED).unlink(missing_ok=True)
+        done = self._ask(folder=str(folder), argv=None, fault=fault, seconds=None, signal=signal.SIGKILL)
         if done["code"] not in (0, -signal.SIGKILL):
             raise self._failure()
         done["killed"] = done["code"] != 0
+        done["resumed"] = int((folder / RESUMED).read_text()) if (folder / RESUMED).exists() else 0
         return done if done["killed"] else done | json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
     def command(
@@ -162,19 +167,16 @@ class Trainings:
         return RuntimeError(self._errors.read())
 
 
-def kill_and_go_on(
-    trainings: Trainings,
-    folder: Path,
-    whole: dict[str, Any],
-    fault: tuple[str, int] | None = None,
-    seconds: float | None = None,
-) -> Kill:
-    """Kill a training of its own, let it go on, and compare it with the `whole` one that was never killed."""
-    first = trainings.run(folder, fault, seconds)
-    second = trainings.run(folder)
-    equal = all(second[name] == whole[name] for name in ("weights", "history", "best_epoch"))
-    at = f"{fault[0]} {fault[1]}" if fault else f"{seconds:.3f} s"
-    return Kill(at, first["killed"], second["resumed"], equal)
+def killed_again_and_again(
+    trainings: Trainings, folder: Path, faults: Sequence[tuple[str, int]]
+) -> tuple[list[Kill], dict[str, Any]]:
+    """Kill a training at each fault, each time it has gone on from the kill before; then it comes to its end."""
+    lives = [trainings.run(folder, fault) for fault in [*faults, None]]
+    kills = [
+        Kill(f"{name} {number}", life["killed"], after["resumed"])
+        for (name, number), (life, after) in zip(faults, pairwise(lives), strict=True)
+    ]
+    return kills, lives[-1]
 
 
 def new_project(folder: Path, database: Path) -> Path:

@@ -2,8 +2,8 @@
 
 A line: {"folder": where, "argv": a command line of `experiments.run`, or null for a training alone, "fault": [a name of
 FAULTS, n] or null, "seconds": until it is killed, or null, "signal": what comes at the fault}. The answer, one line:
-{"code": how it ended, "seconds": how long it lived}. A training alone that comes to its end leaves `result.json` in its
-folder, a command `faults.json` and `output.txt`.
+{"code": how it ended, "seconds": how long it lived}. A training alone that goes on leaves `resumed.txt` in its folder,
+and `result.json` at its end; a command `faults.json` and `output.txt`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+import importlib_metadata
+
 from cifar import compute, durable, training
 from cifar.checkpoints import Checkpoints
 from cifar.config import ComputeConfig, DataConfig, Model1Config, RMSprop, RunConfig, TrainingConfig
 from cifar.data import Dataset, load_dataset
+from experiments import commandline, record
 from experiments.run import main as run
 from experiments.tracking import session
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import import_mlflow
+from tests.soak.kills import RESUMED
+from tests.spared import leave_pictures_empty, work_out_once
 
 CONFIG = RunConfig(
     model=Model1Config(filters=4, dense_units=16),
@@ -49,13 +54,14 @@ LIMIT = 100
 
 
 class Log:
-    """A listener that remembers where the training went on from."""
+    """A listener that writes down where the training went on from."""
 
-    resumed = 0
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def on_resume(self, history: list[dict[str, float]], warnings: list[str]) -> None:
         assert warnings == [], "a kill never damages a checkpoint"
-        self.resumed = len(history)
+        (self.folder / RESUMED).write_text(str(len(history)), encoding="utf-8")
 
     def on_step(self, epoch: int, step: int) -> None: ...
 
@@ -63,7 +69,16 @@ class Log:
         count("told")
 
 
-PRELOADED = ("mlflow.keras", "mlflow.store.tracking.sqlalchemy_store", "cifar.figures")
+PRELOADED = (
+    "mlflow.keras",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "alembic.command",
+    "sqlalchemy.dialects.sqlite",
+    "matplotlib.backends.backend_agg",
+    "cifar.figures",
+    "cifar.engines.tensorflow",
+)
 """What takes seconds to import: the forks need not do it again."""
 
 
@@ -72,6 +87,11 @@ def main() -> None:
     import_mlflow()
     for name in PRELOADED:
         import_module(name)
+    work_out_once()
+    leave_pictures_empty()
+    record.packages()
+    importlib_metadata.packages_distributions()
+    commandline.check(["data=sample"])  # loads Hydra's plugins
     dataset = load_dataset(CONFIG.data)
     for line in sys.stdin:
         job = json.loads(line)
@@ -114,13 +134,11 @@ def live(dataset: Dataset, folder: Path) -> NoReturn:
     signal.alarm(LIMIT)
     try:
         compute.prepare(CONFIG.compute)
-        log = Log()
-        trained = training.train(CONFIG, dataset, log, Checkpoints(folder / "checkpoints"))
+        trained = training.train(CONFIG, dataset, Log(folder), Checkpoints(folder / "checkpoints"))
         result = {
             "weights": hashlib.sha256(b"".join(w.tobytes() for w in trained.model.get_weights())).hexdigest(),
             "history": [timeless(metrics) for metrics in trained.history],
             "best_epoch": trained.best_epoch,
-            "resumed": log.resumed,
             "faults": counts,
         }
         (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -18,8 +18,7 @@ from tests.soak.kills import (
     Ended,
     Kill,
     Trainings,
-    empty_database,
-    kill_and_go_on,
+    killed_again_and_again,
     never_killed,
     new_project,
     points,
@@ -50,43 +49,41 @@ def test_a_training_that_is_left_alone_comes_to_its_end(whole: dict[str, Any]) -
     assert whole["faults"]["fsync"] == 1 + 6 * SYNCS
 
 
-@pytest.mark.parametrize(
-    ("fault", "number", "resumed"),
-    [
-        ("trained", 3, 2),
-        ("half written", 2 * FILES + 2, 2),
-        ("rename", 3, 2),
-        ("fsync", 1 + 3 * SYNCS, 3),
-        ("unlink", 1, 3),
-        ("told", 5, 5),
-    ],
-    ids=[
-        "an epoch not kept yet",
-        "in the midst of a file",
-        "before it has its name",
-        "before its name is on the disk",
-        "while an old one is removed",
-        "before an epoch is told",
-    ],
-)
-def test_a_kill_costs_one_epoch_at_most_and_not_one_bit(
-    trainings: Trainings, whole: dict[str, Any], tmp_path: Path, fault: str, number: int, resumed: int
-) -> None:
-    done = kill_and_go_on(trainings, tmp_path, whole, (fault, number))
-    assert done == Kill(f"{fault} {number}", killed=True, resumed=resumed, equal=True)
+DEATHS = {
+    "an epoch not kept yet": ("trained", 3, 2),
+    "in the midst of a file": ("half written", 2, 2),
+    "before it has its name": ("rename", 1, 2),
+    "before its name is on the disk": ("fsync", SYNCS, 3),
+    "while an old one is removed": ("unlink", 1, 4),
+    "before an epoch is told": ("told", 1, 5),
+}
+"""Where one training dies, again and again: a fault, its number since the training went on, the epochs kept by then."""
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_database(tmp_path_factory.mktemp("database") / "empty")
+def lives(trainings: Trainings, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Kill], dict[str, Any]]:
+    """The kills, and what the training came to after them all."""
+    faults = [(name, number) for name, number, _ in DEATHS.values()]
+    return killed_again_and_again(trainings, tmp_path_factory.mktemp("killed"), faults)
+
+
+@pytest.mark.parametrize("number", range(len(DEATHS)), ids=[*DEATHS])
+def test_a_kill_costs_one_epoch_at_most_and_not_one_bit(
+    lives: tuple[list[Kill], dict[str, Any]], whole: dict[str, Any], number: int
+) -> None:
+    kills, end = lives
+    fault, count, resumed = [*DEATHS.values()][number]
+    assert kills[number] == Kill(f"{fault} {count}", killed=True, resumed=resumed)
+    for name in ("weights", "history", "best_epoch"):
+        assert end[name] == whole[name]
 
 
 @pytest.fixture(scope="module")
 def alone(
-    trainings: Trainings, database: Path, tmp_path_factory: pytest.TempPathFactory
+    trainings: Trainings, made_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Ended, dict[str, int]]:
     """A command of six epochs that is left alone: what it comes to, and the faults that it passed."""
-    return never_killed(trainings, new_project(tmp_path_factory.mktemp("command") / "whole", database))
+    return never_killed(trainings, new_project(tmp_path_factory.mktemp("command") / "whole", made_database))
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +100,11 @@ def command(alone: tuple[Ended, dict[str, int]]) -> Ended:
 def test_a_command_that_is_killed_and_resumed_ends_with_the_same_bits_and_no_metric_doubled(
     trainings: Trainings,
     alone: tuple[Ended, dict[str, int]],
-    database: Path,
+    made_database: Path,
     tmp_path: Path,
     fault: tuple[str, int],
 ) -> None:
-    project = new_project(tmp_path / "killed", database)
+    project = new_project(tmp_path / "killed", made_database)
     name, number = fault
     assert survives(trainings, project, alone[0], fault=(name, number if number > 0 else alone[1][name]))
     assert (project / "output.txt").read_text().count("going on after epoch") == 1
@@ -117,9 +114,9 @@ def test_a_command_that_is_killed_and_resumed_ends_with_the_same_bits_and_no_met
 
 
 def test_a_command_that_sigterm_stopped_says_how_to_go_on_and_does(
-    trainings: Trainings, command: Ended, database: Path, tmp_path: Path
+    trainings: Trainings, command: Ended, made_database: Path, tmp_path: Path
 ) -> None:
-    project = new_project(tmp_path / "stopped", database)
+    project = new_project(tmp_path / "stopped", made_database)
     assert trainings.command(project, *ARGV, fault=("told", 3), signum=signal.SIGTERM) == 143
     said, way = (project / "output.txt").read_text().splitlines()[-2:]
     assert (said, way) == ("stopped by SIGTERM", f"to go on: python -m experiments.run resume={run_of(project)}")
@@ -135,12 +132,12 @@ def test_points_are_faults_and_moments_by_turns_and_the_same_for_a_seed() -> Non
 
 
 def test_a_run_that_comes_to_another_end_is_lost(
-    trainings: Trainings, command: Ended, tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+    trainings: Trainings, command: Ended, tmp_path: Path, made_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     survived = iter([True, False, True])
     monkeypatch.setattr(kills, "never_killed", lambda *arguments: (command, {"fsync": 3}))
     monkeypatch.setattr(kills, "survives", lambda *arguments, **kill: next(survived))
-    row = kills.kills(trainings, tmp_path, database, number=3)
+    row = kills.kills(trainings, tmp_path, made_database, number=3)
     assert (row.what, row.tried, row.lost) == (
         "kill -9 at 3 random points of a run of 6 epochs, then resume=", 3, 1
     )  # fmt: skip

@@ -18,6 +18,7 @@ def main(folder: Path) -> None:
     """Read what TensorFlow started from, write what JAX makes of it."""
     sys.modules["tensorflow"] = None  # type: ignore[assignment]  # any import of it fails
     compute.prepare(ComputeConfig(device="cpu", backend="jax"))
+    compile_once(folder / "compiled")
     given = np.load(folder / "given.npz")
     train = Split(given["images"], given["labels"])
     weights = [given[f"weight{index}"] for index in range(int(given["weights"]))]
@@ -37,6 +38,15 @@ def main(folder: Path) -> None:
     report["trained"] = train_whole(train)
     report["two goes"] = train_in_two_goes(train, folder / "checkpoints")
     (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+def compile_once(folder: Path) -> None:
+    """Engines that are alike share what XLA makes of them."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def build(train: Split, scan: bool, precision: str = "float32", **model: Any) -> Any:

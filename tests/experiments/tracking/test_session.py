@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from experiments.sync import main as sync
-from experiments.tracking import session
+from experiments.tracking import courier, session
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.system import Sample
@@ -161,8 +161,12 @@ def test_a_server_that_goes_for_good_has_what_it_was_told_and_sync_brings_the_re
 
 
 def test_a_server_that_hangs_does_not_hold_up_the_epochs(
-    place: Place, server: Server, new_recorder: NewRecorder, the_truth: Callable[[Place], Any]
-) -> None:
+    place: Place, server: Server, new_recorder: NewRecorder, the_truth: Callable[[Place], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)  # all that it waits for is waited out
+    monkeypatch.setattr(session, "OPENING_SECONDS", 1.5)
+    monkeypatch.setattr(courier, "STEP_SECONDS", 1.5)
     took: list[float] = []
 
     def fault(epoch: int) -> None:
@@ -230,7 +234,7 @@ def test_a_run_that_the_server_makes_long_after_it_was_asked_to_does_not_stay(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(session, "REQUEST_SECONDS", 1)
     place.record(new_recorder(place.config, "before"))
-    proxy.hold("runs/create", 3)
+    proxy.hold("runs/create", 2)
     recorder = place.record(new_recorder(place.config, "late", {"a": 1}, warn=place.said.append))
     assert (recorder.in_step, len(place.said)) == (True, 1)
     client = MlflowClient(server.uri)
