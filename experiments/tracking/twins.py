@@ -50,13 +50,18 @@ def find_twin(store: Store, fingerprint: str, epochs: range, having: str = "val_
     """
     equal = f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}' AND attributes.status = 'FINISHED'"
     for run in store.client.search_runs([store.experiment_id], equal, max_results=MOST_LOOKED_AT):
-        if CUT_SHORT_TAG in run.data.tags or having not in run.data.metrics:
+        if CUT_SHORT_TAG in run.data.tags or _became_another(run) or having not in run.data.metrics:
             continue
         history = _history(store, run)
         if len(history) in epochs:
             folder = run.data.tags.get(FOLDER_TAG)
             return Twin(run.info.run_id, history, dict(run.data.metrics), Path(folder) if folder else None)
     return None
+
+
+def _became_another(run: Any) -> bool:
+    """Whether it was gone on with as what is another training: longer, or with changed code (see `Recorder`)."""
+    return any(key.startswith("resume.") and key.endswith(f".{FINGERPRINT_TAG}") for key in run.data.tags)
 
 
 def _history(store: Store, run: Any) -> list[dict[str, float]]:

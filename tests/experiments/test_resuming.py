@@ -123,6 +123,7 @@ def test_an_extended_run_has_the_bits_and_metrics_of_one_that_was_as_long_from_t
     assert list(extended.statuses.values()) == ["FINISHED"]
     told = {name: value for name, value in project.tags().items() if "resume" in name or name == "test_evaluations"}
     told.pop("resume.1.mlflow.source.name", None)
+    assert told.pop("resume.1.fingerprint") != project.tags()["fingerprint"], "a longer training is another one"
     assert told == {"resumes": "1", "resume.1.training.epochs": "4", "test_evaluations": "2"}
     assert yaml.safe_load((project.folder / ".hydra" / "config.yaml").read_text())["training"]["epochs"] == 4
     (artifacts,) = (project.path / "mlruns").glob(f"*/{project.run_id}/artifacts")
@@ -269,7 +270,7 @@ def test_a_job_of_a_multirun_goes_on_alone_below_its_parent(
             parents == database.execute("SELECT run_uuid, value FROM tags WHERE key = 'mlflow.parentRunId'").fetchall()
         )
         resumed = database.execute("SELECT key FROM tags WHERE key LIKE 'resume.%'").fetchall()
-    assert resumed == [("resume.1.training.epochs",)]
+    assert sorted(resumed) == [("resume.1.fingerprint",), ("resume.1.training.epochs",)]
 
 
 # --- what is refused, and changes nothing -----------------------------------------------------------
