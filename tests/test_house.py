@@ -29,7 +29,7 @@ STOREYS = (
     ("experiments.tracking",),
     ("experiments.results",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
-    ("experiments.record", "experiments.display", "experiments.folders"),
+    ("experiments.record", "experiments.display", "experiments.folders", "experiments.speed"),
     ("experiments.execution",),
     ("experiments.search",),
     ("experiments.retyping",),
