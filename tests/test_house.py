@@ -35,6 +35,7 @@ STOREYS = (
     ("experiments.retyping",),
     ("experiments.resuming", "experiments.presets"),
     ("experiments.sweepline",),
+    ("experiments.dryrun",),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
     ("experiments.run", "experiments.sweep", "experiments.sync", "experiments.ui", "experiments.doctor"),
 )
