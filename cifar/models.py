@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,18 @@ def layer_table(model: keras.Sequential) -> list[tuple[str, str, tuple[int, ...]
         (layer.name, type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
         for layer in model.layers
     ]
+
+
+def multiply_adds(config: ModelConfig) -> int:
+    """The products that one image takes on its way through a network, which has no weights made for it to be asked."""
+    shape, total = (1, *IMAGE_SHAPE), 0
+    for layer in _BODIES[config.name](config):
+        inputs, shape = shape, tuple(layer.compute_output_shape(shape))
+        if isinstance(layer, layers.Conv2D):
+            total += math.prod(shape) * math.prod(layer.kernel_size) * inputs[-1]
+        elif isinstance(layer, layers.Dense):
+            total += math.prod(shape) * inputs[-1]
+    return total
 
 
 def _model1(config: Model1Config) -> list[layers.Layer]:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from cifar.config import ConfigError
+from experiments import dryrun
 from experiments.display import say
 from experiments.folders import new_folder
 from experiments.resuming import take_out
 from experiments.search.conduct import Means, code_facts, conduct, tell, threads_of
 from experiments.search.ledger import Ledger, open_ledger, read_ledger
 from experiments.search.named import folder_of
-from experiments.search.preview import Foreseen, foresee
 from experiments.search.records import SweepError
-from experiments.sweepline import SweepLine, read_line, read_resumed
+from experiments.sweepline import read_line, read_resumed
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
-
-MOST_ROWS = 60
 
 HELP = """\
 Searches a space of settings for the best validation accuracy. In the end the winner and the default are trained again
@@ -32,7 +28,7 @@ on other seeds (sweep.final_seeds) and scored on the test images: how much bette
   python -m experiments.sweep [space=...] [tuner=...] [pruning=...] [sweep.key=value ...] [what all runs have in common]
 
 Examples
-  python -m experiments.sweep space=optimizers sweep.dry_run=true      which trials there would be
+  python -m experiments.sweep space=optimizers sweep.dry_run=true      only tell the trials and how long they take here
   python -m experiments.sweep space=depth tuner=bayesian sweep.max_trials=30
   python -m experiments.sweep space=epochs tuner=hyperband tuner.max_epochs=27 data.train_size=10000
   python -m experiments.sweep resume=SWEEP                             go on after a crash or Ctrl-C
@@ -75,10 +71,10 @@ def main(argv: list[str]) -> int:
 
 def _begin(argv: list[str], console: Console) -> int:
     line = read_line(argv)
-    limits, device = line.limits(), line.plan.bases[0].tree["compute"]["device"]
     if line.settings.dry_run:
-        _tell(line, foresee(line.tuner, line.plan, line.settings.objective, line.settings.seed, limits.max_trials))
+        dryrun.tell(line, console)
         return 0
+    limits, device = line.limits(), line.plan.bases[0].tree["compute"]["device"]
     name = line.tracking.run_name or f"sweep-{line.plan.space.name}"
     folder = new_folder("sweeps")
     Means(line.workers, line.tracking).keep(folder)
@@ -108,21 +104,6 @@ def _work(ledger: Ledger, means: Means, console: Console) -> int:
         raise
     tell(ledger.history, ledger.folder, reason, console)
     return 0
-
-
-def _tell(line: SweepLine, foreseen: Sequence[Foreseen]) -> None:
-    console = Console(soft_wrap=True)
-    table = Table("trial", "settings", "epochs", box=None)
-    for trial in foreseen[:MOST_ROWS]:
-        table.add_row(str(trial.number), trial.settings, str(trial.epochs))
-    console.print(table)
-    if len(foreseen) > MOST_ROWS:
-        console.print(f"... and {len(foreseen) - MOST_ROWS} more")
-    epochs, images = (sum(values) for values in zip(*((trial.epochs, trial.images) for trial in foreseen), strict=True))
-    console.print(
-        f"space={line.plan.space.name} tuner={line.tuner.name}: {len(foreseen)} trials, {epochs:,} epochs, "
-        f"{images:,} training images in all; judged by {line.settings.objective}"
-    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from cifar.config import RunConfig
 from experiments.search.config import BayesianConfig, RandomConfig, TunerConfig
 from experiments.search.plan import Plan, overrides_of, read_tree
 from experiments.search.records import Trial
@@ -20,12 +21,14 @@ class Foreseen:
         settings: as on a command line, or in words where they depend on what comes out.
         epochs: that it would train, those of a rung below not included.
         images: that it would train on, each counted in each epoch.
+        run: its configuration; `run.training.epochs` includes those of a rung below.
     """
 
     number: int
     settings: str
     epochs: int
     images: int
+    run: RunConfig
 
 
 def foresee(config: TunerConfig, plan: Plan, objective: str, seed: int, number: int) -> list[Foreseen]:
@@ -44,8 +47,9 @@ def foresee(config: TunerConfig, plan: Plan, objective: str, seed: int, number: 
         tree = plan.tree(proposal.point, rung.epochs if rung else None)
         trial = Trial(n, proposal.point, tree, rung, state="finished", score=0.0)
         epochs = tree["training"]["epochs"] - (rung.initial_epoch if rung else 0)
-        images = epochs * read_tree(tree).data.train_images
-        foreseen.append(Foreseen(n, _settings(config, plan, trial, trials), epochs, images))
+        run = read_tree(tree)
+        images = epochs * run.data.train_images
+        foreseen.append(Foreseen(n, _settings(config, plan, trial, trials), epochs, images, run))
         trials.append(trial)
     return foreseen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cifar.config import MODELS, Model3Config
+from cifar.config import MODELS, Model3Config, ModelConfig
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 
@@ -51,6 +51,33 @@ def test_each_network_has_the_documents_shapes(name: str, shapes: list[tuple[int
 
     table = layer_table(build_model(MODELS[name](), seed=0))
     assert [shape for _, kind, shape, _ in table if kind != "Dropout"] == shapes
+
+
+@pytest.mark.parametrize(
+    ("config", "products"),
+    [
+        (
+            MODELS["model1"](),  # output positions x kernel x channels in x channels out; then the dense layers
+            16 * 16 * 25 * 3 * 32 + 6 * 6 * 25 * 32 * 32 + 288 * 512 + 512 * 10,
+        ),
+        (
+            MODELS["model2"](),
+            (32 * 32 * 3 + 30 * 30 * 32) * 9 * 32
+            + (15 * 15 * 32 + 13 * 13 * 64) * 9 * 64
+            + (6 * 6 * 64) * 512
+            + 512 * 10,
+        ),
+        (MODELS["model3"](), 32 * 32 * (3 + 32) * 9 * 32 + (16 * 16 * 32) * 512 + 512 * 10),
+        (
+            Model3Config(depth=2, filters=16, dense_units=64),
+            32 * 32 * (3 + 16) * 9 * 16 + 16 * 16 * (16 + 32) * 9 * 32 + (8 * 8 * 32) * 64 + 64 * 10,
+        ),
+    ],
+)
+def test_the_work_of_an_image_is_that_of_convolutions_and_dense_layers(config: ModelConfig, products: int) -> None:
+    from cifar.models import multiply_adds
+
+    assert multiply_adds(config) == products
 
 
 def test_depth_repeats_the_block_of_model3_with_twice_the_filters() -> None:
