@@ -22,6 +22,8 @@ NOT_COMPILED = ("seed", "optimizer.learning_rate", "training.", "data.")
 class KeptEngines:
     """Builds engines, and hands out one that it has, as good as new, where nothing that is compiled differs.
 
+    Those of other images than were asked for last are not kept.
+
     Args:
         most_bytes: of the weights and slots of those that are kept; the ones that were used last are.
     """
@@ -29,10 +31,12 @@ class KeptEngines:
     def __init__(self, most_bytes: int = 256_000_000) -> None:
         self._most_bytes = most_bytes
         self._kept: OrderedDict[Hashable, Engine] = OrderedDict()
+        self._train: Split | None = None
 
     @contextmanager
     def lent(self, config: RunConfig, train: Split) -> Iterator[Engine]:
         """An engine in the state that `build_engine` gives it; one whose training ended in an exception is not kept."""
+        self._let_go_of_others(train)
         key = _key(config, train)
         engine = self._kept.pop(key, None)
         if engine is None:
@@ -43,6 +47,12 @@ class KeptEngines:
         self._kept[key] = engine
         while sum(map(_bytes, self._kept.values())) > self._most_bytes:
             self._kept.popitem(last=False)
+
+    def _let_go_of_others(self, train: Split) -> None:
+        """An engine holds its images, which may be a hundred times larger than its network."""
+        if self._train is not train:
+            self._kept.clear()
+            self._train = train
 
 
 def _key(config: RunConfig, train: Split) -> Hashable:

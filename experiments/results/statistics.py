@@ -46,15 +46,19 @@ class Difference:
 
 def difference(one: Sequence[float], other: Sequence[float], confidence: float = 0.95) -> Difference:
     """How much higher the mean of independent values is than that of others, by Welch's t (unequal deviations)."""
-    mean = summarize(one).mean - summarize(other).mean
-    if min(len(one), len(other)) < 2:
+    this, that = summarize(one), summarize(other)
+    mean = this.mean - that.mean
+    if this.deviation is None or that.deviation is None:
         return Difference(mean, None, None)
-    if len({*one}) == len({*other}) == 1:  # no deviation at all, of which SciPy makes NaN
+    if len({*one}) == len({*other}) == 1:  # no deviation at all, and no degrees of freedom
         return Difference(mean, mean, mean)
-    from scipy.stats import ttest_ind  # late, as below
+    from scipy.special import stdtrit  # late, as below
 
-    interval = ttest_ind(one, other, equal_var=False).confidence_interval(confidence)
-    return Difference(mean, float(interval.low), float(interval.high))
+    variances = this.deviation**2 / this.n, that.deviation**2 / that.n
+    total = math.fsum(variances)
+    degrees = total**2 / math.fsum(v**2 / (n - 1) for v, n in zip(variances, (this.n, that.n), strict=True))
+    half = float(stdtrit(degrees, (1 + confidence) / 2)) * math.sqrt(total)
+    return Difference(mean, mean - half, mean + half)
 
 
 def t_interval(summary: Summary, confidence: float = 0.95) -> tuple[float, float] | None:

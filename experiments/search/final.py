@@ -46,7 +46,8 @@ def run_final(job: Job, site: Site, folder: Path) -> Outcome:
     twin = _twin(settings, dataset) if job.reuse else None
     if twin is not None:
         metrics, run_id = _taken_over(twin, settings, folder, tags)
-        facts["reused"] = twin.run_id
+        if twin.run_id != run_id:  # not an attempt of its own, which died when all was done
+            facts["reused"] = twin.run_id
     else:
         config = as_yaml(settings)
         write_config(folder, config)
@@ -71,8 +72,9 @@ def _taken_over(twin: Twin, settings: Settings, folder: Path, tags: dict[str, st
     best = max(twin.history, key=lambda metrics: metrics["val_accuracy"])
     results = {name: twin.results[name] for name in KEPT if name in twin.results}
     params = run_params(settings) | tracking_params(settings)
-    about = tags | {"reused_from": twin.run_id}
-    with open_recorder(settings.tracking, folder, params=params, tags=about, resume=reference_in(folder)) as recorder:
+    with open_recorder(settings.tracking, folder, params=params, tags=tags, resume=reference_in(folder)) as recorder:
+        if twin.run_id != recorder.run_id:
+            recorder.set_tags({"reused_from": twin.run_id})
         for epoch, metrics in enumerate(twin.history, start=1):
             recorder.log_epoch(epoch, metrics)
         recorder.log_metrics(results, step=len(twin.history))

@@ -56,7 +56,6 @@ class Trial:
     point: Point
     config: Mapping[str, Any]
     rung: Rung | None = None
-    of: str = ""
     state: str = "proposed"
     attempts: int = 0
     lost: int = 0
@@ -64,6 +63,7 @@ class Trial:
     reason: str | None = None
     curve: tuple[float | None, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    of: str = ""
 
     @property
     def has_ended(self) -> bool:

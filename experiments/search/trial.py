@@ -83,10 +83,10 @@ def _train(job: Job, site: Site, folder: Path) -> Outcome:
     ) as recorder:
         _record_beginning(recorder, settings, dataset, folder)
         twin = twin_of(run, identity, recorder.store) if job.reuse else None
-        if job.origin is not None:
-            _inherit(checkpoints, Checkpoints(site.folder_of(job.origin) / CHECKPOINTS), run, dataset)
-        elif twin is not None and site.keep_checkpoints and not _take_over(checkpoints, twin, run, dataset):
+        if twin is not None and site.keep_checkpoints and not _take_over(checkpoints, twin, run, dataset):
             twin = None
+        if twin is None and job.origin is not None:
+            _inherit(checkpoints, Checkpoints(site.folder_of(job.origin) / CHECKPOINTS), run, dataset)
         watch = _Watch(recorder, job.bars)
         if twin is not None and not site.keep_checkpoints:
             pruned = _told_again(twin, watch)
@@ -95,7 +95,7 @@ def _train(job: Job, site: Site, folder: Path) -> Outcome:
         recorder.log_metrics(_results(watch.history), step=len(watch.history))
         recorder.set_tags({CUT_SHORT_TAG: pruned, "stop_reason": "pruned"} if pruned else {"stop_reason": "ended"})
         facts = {"run": recorder.reference, "run_id": recorder.run_id, "folder": str(folder.relative_to(site.sweep))}
-        if twin is not None:
+        if twin is not None and twin.run_id != recorder.run_id:  # not an attempt of its own, which died at the end
             recorder.set_tags({"reused_from": twin.run_id})
             facts["reused"] = twin.run_id
     sign = OBJECTIVES[job.bars.objective]

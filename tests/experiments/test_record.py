@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,13 +11,33 @@ import keras
 import numpy as np
 import pytest
 
-from cifar.config import CLASS_NAMES, Model1Config, RunConfig
+from cifar.config import (
+    CLASS_NAMES,
+    MODELS,
+    OPTIMIZERS,
+    SCHEDULES,
+    ComputeConfig,
+    DataConfig,
+    Model1Config,
+    RunConfig,
+    TrainingConfig,
+    flatten,
+)
 from cifar.data import Dataset
 from cifar.evaluation import Evaluation, evaluate
 from cifar.models import build_model
 from cifar.training import Trained
 from experiments import record
-from experiments.record import final_metrics, layers_text, per_class, record_beginning, run_name, run_params
+from experiments.record import (
+    NOT_COMPARED,
+    final_metrics,
+    fingerprint,
+    layers_text,
+    per_class,
+    record_beginning,
+    run_name,
+    run_params,
+)
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
@@ -119,3 +140,103 @@ def test_a_class_without_images_is_null_and_the_json_is_json(half_right: Evaluat
     assert list(shares) == list(CLASS_NAMES)
     assert shares["airplane"] == 0.5
     assert json.loads(json.dumps(shares, allow_nan=False))["truck"] is None
+
+
+# --- fingerprints ------------------------------------------------------------------------------------
+
+DIGEST = "0" * 64
+
+OTHERS: dict[str, Any] = {
+    "seed": 1,
+    "optimizer.momentum": 0.5,
+    "optimizer.clipnorm": 1.0,
+    "optimizer.clipvalue": 1.0,
+    "optimizer.global_clipnorm": 1.0,
+    "optimizer.weight_decay": 0.01,
+    "model.kernel_initializer": "he_normal",
+    "model.strides": 1,
+    "model.pool_size": 1,
+    "model.max_norm": None,
+    "schedule.final_fraction": 0.5,
+    "training.max_minutes": 5.0,
+    "training.early_stopping_patience": 3,
+    "data.name": "sample",
+    "data.train_size": 100,
+    "data.test_size": 100,
+    "data.validation_size": 200,
+    "data.path": "/elsewhere",
+    "data.cache": "/elsewhere",
+    "compute.device": "gpu",
+    "compute.backend": "jax",
+    "compute.threads": 3,
+    "compute.precision": "bfloat16",
+}
+"""Another value of a key than its default, where half of that will not do."""
+
+
+def another(key: str, value: Any) -> Any:
+    if key in OTHERS:
+        return OTHERS[key]
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value / 2
+
+
+def changed(run: RunConfig, key: str) -> RunConfig:
+    """The run with another value of one key."""
+    value = another(key, flatten(run)[key])
+    node, _, name = key.rpartition(".")
+    return replace(run, **({node: replace(getattr(run, node), **{name: value})} if node else {name: value}))
+
+
+def names(run: RunConfig) -> list[str]:
+    """Its keys, but for those by which a group is picked, which change the whole node."""
+    groups = ("model.name", "optimizer.name", "schedule.name")
+    return [key for key in flatten(run) if key not in groups]
+
+
+DATA = DataConfig(validation_size=100)  # which either data set has
+RUNS = [
+    *(RunConfig(model=cls(), data=DATA) for cls in MODELS.values()),
+    *(RunConfig(optimizer=cls(), data=DATA) for cls in OPTIMIZERS.values()),
+    *(RunConfig(schedule=cls(warmup_epochs=1), data=DATA) for cls in SCHEDULES.values()),
+]
+KEYS = {key: run for run in RUNS for key in names(run)}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS.keys() - {*NOT_COMPARED}))
+def test_a_run_with_another_value_of_any_setting_is_another_run(key: str) -> None:
+    run = KEYS[key]
+    other = changed(run, key)
+    assert [name for name in names(run) if flatten(run)[name] != flatten(other)[name]] == [key]
+    assert fingerprint(other, DIGEST) != fingerprint(run, DIGEST)
+
+
+def test_every_network_optimizer_and_schedule_is_another_run() -> None:
+    assert len({fingerprint(run, DIGEST) for run in RUNS}) == len(RUNS)
+
+
+@pytest.mark.parametrize("key", NOT_COMPARED)
+def test_where_and_with_how_many_threads_it_was_trained_and_what_it_keeps_makes_no_other_run(key: str) -> None:
+    run = RunConfig()
+    other = changed(run, key)
+    assert flatten(other)[key] != flatten(run)[key]
+    assert fingerprint(other, DIGEST) == fingerprint(run, DIGEST)
+
+
+def test_a_run_on_other_images_with_other_code_or_other_libraries_is_another_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = RunConfig()
+    found = [fingerprint(run, DIGEST), fingerprint(run, "1" * 64)]
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "code_digest", lambda: "another")
+        found.append(fingerprint(run, DIGEST))
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "library_versions", lambda: {"version.keras": "0"})
+        found.append(fingerprint(run, DIGEST))
+    assert len({*found}) == 4
+    assert fingerprint(run, DIGEST) == found[0]
+
+
+def test_equal_runs_that_were_made_apart_have_the_same_fingerprint() -> None:
+    parts = {"training": TrainingConfig(), "data": DataConfig(), "compute": ComputeConfig()}
+    assert fingerprint(RunConfig(**parts), DIGEST) == fingerprint(RunConfig(), DIGEST)

@@ -22,7 +22,7 @@ def test_without_arguments_it_is_twenty_random_trials_of_the_optimizers() -> Non
     line = read_line([])
     assert (line.tuner, line.pruning, line.settings) == (RandomConfig(name="random"), PruningConfig(), SweepConfig())
     assert line.plan.space.name == "optimizers"
-    assert line.limits() == Limits(20)
+    assert line.limits() == Limits(20, final_seeds=3, reuse=True)
 
 
 def test_the_file_of_a_sweep_has_every_setting_with_its_default() -> None:
@@ -66,7 +66,7 @@ MISTAKES = {
     "space=depth,epochs": "space=depth,epochs: more than one value; a sweep searches what its space names",
     "sweep.max_trails=3": (
         "sweep.max_trails=3: expected no such key; sweep has objective, seed, max_trials, max_minutes, max_retries, "
-        "dry_run. Did you mean sweep.max_trials?"
+        "final_seeds, reuse, dry_run. Did you mean sweep.max_trials?"
     ),
     "swep.max_trials=3": "swep.max_trials=3: no such key. Did you mean sweep.max_trials?",
     "tunner=random": "tunner=random: no such key. Did you mean tuner?",
@@ -117,8 +117,22 @@ def test_limits_workers_and_the_store_may_change_when_a_sweep_is_resumed() -> No
     typed = ["sweep.max_trials=60", "sweep.max_minutes=2.5", "workers.count=4", "tracking.uri=http://host:5000"]
     resumed = read_resumed(typed, Limits(20, None, 1), WorkersConfig(trial_timeout_minutes=3), TrackingConfig())
     assert resumed.limits == Limits(60, 2.5, 1)
+    assert read_resumed([], resumed.limits, WorkersConfig(), TrackingConfig()).limits == resumed.limits
     assert resumed.workers == WorkersConfig(count=4, trial_timeout_minutes=3)
     assert resumed.tracking == TrackingConfig(uri="http://host:5000")
+
+
+def test_so_may_how_it_ends_and_what_it_takes_over() -> None:
+    before = Limits(20, final_seeds=3, reuse=True)
+    after = read_resumed(["sweep.final_seeds=5", "sweep.reuse=false"], before, WorkersConfig(), TrackingConfig()).limits
+    assert after == Limits(20, final_seeds=5, reuse=False)
+    assert read_resumed(["sweep.final_seeds=0"], before, WorkersConfig(), TrackingConfig()).limits == Limits(
+        20, final_seeds=0, reuse=True
+    )
+    with pytest.raises(ConfigError, match=r"^sweep\.final_seeds=-1: expected a whole number at least 0"):
+        read_resumed(["sweep.final_seeds=-1"], before, WorkersConfig(), TrackingConfig())
+    with pytest.raises(ConfigError, match=r"^sweep\.reuse=maybe: expected true or false"):
+        read_resumed(["sweep.reuse=maybe"], before, WorkersConfig(), TrackingConfig())
 
 
 @pytest.mark.parametrize(
@@ -139,3 +153,4 @@ def test_threads_are_set_where_none_were_typed() -> None:
     for typed, threads in ((small, 1), ([*small, "compute.threads=2"], 2)):
         sweep = read_line(typed).sweep("a", {}, threads=1)
         assert {base["config"]["compute"]["threads"] for base in sweep.bases} == {threads}
+        assert sweep.default["compute"]["threads"] == threads

@@ -170,7 +170,7 @@ def test_an_engine_that_is_gone_leaves_no_images_in_memory(tiny_dataset: Dataset
 
     import tensorflow as tf
 
-    from cifar.engines.tensorflow import TensorFlowEngine
+    from cifar.engines.tensorflow import TensorFlowEngine, _on_device
 
     def tensors_of_the_images() -> int:
         gc.collect()
@@ -181,9 +181,31 @@ def test_an_engine_that_is_gone_leaves_no_images_in_memory(tiny_dataset: Dataset
             for found in gc.get_objects()
         )
 
+    _on_device.cache_clear()  # it keeps those of the last engine for the next one
     before = tensors_of_the_images()
     engine = TensorFlowEngine(RunConfig(model=SMALL, data=tiny_data_config), tiny_dataset.train)
     engine.run_epoch(np.arange(70), lambda step: None)
     assert tensors_of_the_images() > before
     del engine
+    _on_device.cache_clear()
     assert tensors_of_the_images() == before
+
+
+def test_engines_on_the_same_images_share_them_and_others_take_their_place(
+    tiny_dataset: Dataset, tiny_data_config: DataConfig
+) -> None:
+    import gc
+    import weakref
+
+    from cifar.engines.tensorflow import TensorFlowEngine
+
+    config = RunConfig(model=SMALL, data=tiny_data_config)
+    train = Split(tiny_dataset.train.images.copy(), tiny_dataset.train.labels)
+    first, second = TensorFlowEngine(config, train), TensorFlowEngine(config, train)
+    assert first._images is second._images
+    gone = weakref.ref(first._images)
+    del first, second
+    other = TensorFlowEngine(config, tiny_dataset.train)
+    gc.collect()
+    assert gone() is None
+    assert other._images.shape == (70, 32, 32, 3)

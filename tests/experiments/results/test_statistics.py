@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from scipy import stats
 
-from experiments.results.statistics import Summary, summarize, t_interval
+from experiments.results.statistics import Difference, Summary, difference, summarize, t_interval
 
 
 def test_the_deviation_is_that_of_a_sample() -> None:
@@ -34,6 +35,67 @@ def test_the_interval_is_students() -> None:
 
 def test_equal_values_have_an_interval_of_no_width() -> None:
     assert t_interval(summarize([0.5, 0.5])) == (0.5, 0.5)
+
+
+def test_a_difference_is_that_of_the_means_with_welchs_interval() -> None:
+    """Means 4 and 2.5, variances 1 and 1/3 of the means of 3 and 4 values: Welch's degrees of freedom by hand."""
+    one, other = [3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0]
+    variances = 1 / 3, (5 / 3) / 4
+    degrees = sum(variances) ** 2 / (variances[0] ** 2 / 2 + variances[1] ** 2 / 3)
+    assert degrees == pytest.approx(4.9592, abs=1e-4)
+    half = stats.t.ppf(0.975, degrees) * sum(variances) ** 0.5
+    found = difference(one, other)
+    assert found.mean == 1.5
+    assert (found.low, found.high) == (pytest.approx(1.5 - half), pytest.approx(1.5 + half))
+    assert not found.is_clear
+
+
+def test_it_is_what_scipys_own_test_gives() -> None:
+    one, other = [0.71, 0.74, 0.72, 0.69], [0.70, 0.69, 0.65]
+    theirs = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    found = difference(one, other)
+    assert (found.low, found.high) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
+
+
+def test_the_other_way_round_it_is_the_same_with_the_other_sign() -> None:
+    one, other = difference([0.7, 0.71, 0.72], [0.6, 0.62, 0.61]), difference([0.6, 0.62, 0.61], [0.7, 0.71, 0.72])
+    assert one.low is not None
+    assert one.high is not None
+    assert other == Difference(pytest.approx(-one.mean), pytest.approx(-one.high), pytest.approx(-one.low))
+    assert one.low == pytest.approx(0.0773304, abs=1e-7)  # 0.1 less t of 0.975 at 4 degrees, 2.776445, times 0.00816497
+    assert one.is_clear
+    assert other.is_clear
+
+
+def test_more_confidence_needs_a_wider_interval() -> None:
+    values = [0.7, 0.71, 0.72], [0.6, 0.62, 0.61]
+    low = difference(*values, confidence=0.99).low
+    assert low == pytest.approx(0.1 - 4.604095 * 0.00816497, abs=1e-6)  # t of 0.995 at 4 degrees
+
+
+@pytest.mark.parametrize(("one", "other"), [([0.7], [0.6]), ([0.7], [0.5, 0.7]), ([0.6, 0.8], [0.6])])
+def test_a_single_value_on_either_side_gives_no_interval(one: list[float], other: list[float]) -> None:
+    found = difference(one, other)
+    assert found == Difference(pytest.approx(0.1), None, None)
+    assert not found.is_clear
+
+
+def test_where_nothing_deviates_the_interval_has_no_width() -> None:
+    assert difference([0.5, 0.5], [0.25, 0.25, 0.25]) == Difference(0.25, 0.25, 0.25)
+    assert difference([0.5, 0.5], [0.25, 0.25]).is_clear
+    assert difference([0.5, 0.5], [0.5, 0.5]) == Difference(0.0, 0.0, 0.0)
+    assert not difference([0.5, 0.5], [0.5, 0.5]).is_clear
+
+
+def test_where_one_side_does_not_deviate_the_interval_is_that_of_the_other() -> None:
+    found = difference([0.75, 0.75, 0.75], [0.5, 0.25, 0.75])
+    half = 4.302653 * 0.25 / 3**0.5  # t of 0.975 at 2 degrees
+    assert found == Difference(0.25, pytest.approx(0.25 - half, abs=1e-6), pytest.approx(0.25 + half, abs=1e-6))
+
+
+def test_no_values_have_no_difference() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        difference([0.5], [])
 
 
 def test_scipy_waits_until_an_interval_is_asked_for() -> None:

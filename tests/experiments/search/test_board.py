@@ -9,7 +9,7 @@ from tests.experiments.search.sweeps import sweep_of
 
 
 def trial(number: int, score: float | None, state: str = "finished", reason: str | None = None) -> Trial:
-    config = {"model": {"name": "model1", "filters": number}, "seed": 0}
+    config = {"model": {"name": "model1", "filters": number}, "training": {"epochs": 3}, "seed": 0}
     return Trial(number, {}, config, state=state, score=score, reason=reason)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -30,10 +30,14 @@ def preset(tmp_path: Path) -> Path:
     return path
 
 
+EXPECTED = asdict(replace(RUN, training=replace(RUN.training, restore_best_weights=True), compute=ComputeConfig()))
+"""The epoch that the trial was judged by is kept."""
+
+
 def test_a_run_of_it_has_every_setting_of_the_trial_but_those_of_the_machine(preset: Path) -> None:
     first = check(expand([f"experiment={preset}"])).first
     assert first is not None
-    assert asdict(first.run) == asdict(RUN) | {"compute": asdict(ComputeConfig())}
+    assert asdict(first.run) == EXPECTED
 
 
 def test_as_a_file_of_conf_experiment_it_says_the_same(preset: Path) -> None:
@@ -42,7 +46,7 @@ def test_as_a_file_of_conf_experiment_it_says_the_same(preset: Path) -> None:
     preset.rename(folder / "mine.yaml")
     first = check([f"--config-dir={preset.parent}", "experiment=mine"]).first
     assert first is not None
-    assert asdict(first.run) == asdict(RUN) | {"compute": asdict(ComputeConfig())}
+    assert asdict(first.run) == EXPECTED
 
 
 def test_it_says_where_it_comes_from_and_how_little_that_proves(preset: Path) -> None:
@@ -50,3 +54,4 @@ def test_it_says_where_it_comes_from_and_how_little_that_proves(preset: Path) ->
     assert text.startswith("# @package _global_\n")
     assert "# Trial 7, MLflow run abc: best val_accuracy 0.6123, one seed, the best of 20 trials of a sweep." in text
     assert "# Trained with compute.threads=1, which repeats it to the bit." in text
+    assert "# A trial counts by its best epoch, so that one is kept: training.restore_best_weights." in text

@@ -53,6 +53,15 @@ def test_optimizers_are_compared_unless_something_else_is() -> None:
     assert space({"model.depth": [1, 2]}).strata == ()
 
 
+def test_a_default_may_have_values_of_its_own_searched_ones_among_them() -> None:
+    own = space(
+        {"model": ["model1", "model2"]}, fixed={"epochs": "long"}, default={"model": "model2", "epochs": "seed"}
+    )
+    assert own.fixed == (("epochs", "long"),)
+    assert own.default == (("model", "model2"), ("epochs", "seed"))
+    assert space({"seed": [1]}).default == space({"seed": [1]}, default=None).default == ()
+
+
 def test_a_narrowed_space_has_no_more_to_compare() -> None:
     part = read_space(SPACE).narrowed("optimizer", "sgd")
     assert part.compared is None
@@ -66,7 +75,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"search": ["seed"]}, "space.search=['seed']: expected at least one key with its values"),
     ({"name": None, "search": {"seed": [1]}}, "space.name=null: expected the name of its file"),
     ({"search": {"seed": [1]}, "fixed": 3}, "space.fixed=3: expected keys and their values"),
-    ({"serach": {}}, "space.serach={}: expected no such key; there are name, fixed, search, compare"),
+    ({"search": {"seed": [1]}, "default": ["model2"]}, "space.default=['model2']: expected keys and their values"),
+    ({"serach": {}}, "space.serach={}: expected no such key; there are name, fixed, search, compare, default"),
     (
         {"search": {"seed": [1]}, "fixed": {"seed": 2}},
         "space.fixed.seed=2: expected a key that is not searched as well",

@@ -57,7 +57,7 @@ def test_hyperband_needs_enough_trials_to_choose_among() -> None:
 def plan(search: dict[str, Any] | None = None, **config: Any) -> Plan:
     made = plan_of(sweep_of())
     space = read_space({"name": "s", "search": search}) if search else made.space
-    return Plan(space, tuple(Base(base.picks, {**base.tree, **config}) for base in made.bases))
+    return Plan(space, tuple(Base(base.picks, {**base.tree, **config}) for base in made.bases), made.default)
 
 
 def test_every_tuner_searches_the_made_up_space() -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.tracking.provenance import describe_environment, packages, uncommitted_diff
+from experiments.tracking.provenance import (
+    code_digest,
+    describe_environment,
+    library_versions,
+    packages,
+    uncommitted_diff,
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -95,3 +101,61 @@ def test_the_packages_are_a_sorted_list_of_exact_versions() -> None:
     assert f"numpy=={metadata.version('numpy')}" in lines
     assert lines == sorted(lines, key=str.lower)
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==\S+", line) for line in lines)
+
+
+def digest(folder: Path) -> str:
+    """That of the files as they are now."""
+    code_digest.cache_clear()
+    return code_digest(folder)
+
+
+def test_the_digest_of_the_code_is_that_of_all_source_files_whether_git_knows_them_or_not(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = digest(tmp_path)
+    assert re.fullmatch("[0-9a-f]{64}", before)
+    assert digest(tmp_path) == before
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "b.py").write_text("")
+    assert digest(tmp_path) != before
+    (tmp_path / "inner" / "b.py").unlink()
+    (tmp_path / "notes.txt").write_text("not code")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_bytes(b"compiled")
+    assert digest(tmp_path) == before
+
+
+def test_it_changes_with_a_files_content_its_name_and_its_place(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    path = tmp_path / "a.py"
+    path.write_text("x = 1\n")
+    digests = [digest(tmp_path)]
+    path.write_text("x = 2\n")
+    digests.append(digest(tmp_path))
+    path = path.rename(tmp_path / "b.py")
+    digests.append(digest(tmp_path))
+    path.rename(tmp_path / "inner" / "b.py")
+    digests.append(digest(tmp_path))
+    assert len({*digests}) == 4
+
+
+def test_it_does_not_depend_on_where_the_code_is(tmp_path: Path) -> None:
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        (folder / "a.py").write_text("x = 1\n")
+    assert digest(tmp_path / "one") == digest(tmp_path / "other")
+
+
+def test_what_one_file_has_is_not_taken_for_what_two_have(tmp_path: Path) -> None:
+    for name, content in (("a.py", "1"), ("b.py", "2")):
+        (tmp_path / name).write_text(content)
+    before = digest(tmp_path)
+    (tmp_path / "b.py").unlink()
+    (tmp_path / "a.py").write_text("1b.py 1\n2")
+    assert digest(tmp_path) != before
+
+
+def test_of_the_libraries_those_that_compute_are_named() -> None:
+    versions = library_versions()
+    names = ("tensorflow", "keras", "numpy")
+    assert {f"version.{name}": metadata.version(name) for name in names}.items() <= versions.items()
+    assert versions.keys() <= {"version.tensorflow", "version.keras", "version.jax", "version.numpy"}
