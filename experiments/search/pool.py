@@ -155,7 +155,8 @@ class DaskWorkers:
                 self._start(self._waiting.popleft(), address, _process(workers, address))
 
     def _workers(self) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = self._client.scheduler_info()["workers"]
+        # Not Client.scheduler_info: every two seconds another thread puts an answer without workers in its place.
+        told: Mapping[str, Any] = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
         return told
 
     def _start(self, task: _Task, address: str, process: str) -> None:

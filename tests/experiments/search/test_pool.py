@@ -84,6 +84,18 @@ def test_a_connection_that_is_lost_loses_no_trial(tmp_path: Path) -> None:
         assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
 
 
+def test_workers_live_whatever_dask_remembers_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client's own picture of a cluster has no workers in it for a moment, every two seconds."""
+    with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
+        monkeypatch.setattr(workers._client, "scheduler_info", lambda **_: {"workers": {}})
+        future = workers.submit(job(WAITS))
+        while not (tmp_path / "waits").exists():
+            time.sleep(0.02)
+        time.sleep(1.5 * pool.LOOK_SECONDS)
+        (tmp_path / "go on").touch()
+        assert future.result(SECONDS).score == 0.5
+
+
 def test_a_trial_that_takes_too_long_is_ended_with_its_worker(workers: DaskWorkers, folder: Path) -> None:
     with pytest.raises(WorkerLostError, match=r"after workers\.trial_timeout_minutes=0\.05"):
         workers.submit(job(SLEEPS)).result(SECONDS)
