@@ -38,6 +38,9 @@ SCRATCH = "workers"
 LOOK_SECONDS = 1.0
 """So often, at least, it is seen to that workers live and trials end in time."""
 
+ALONE_SECONDS = 10.0
+"""After so long it is said that trials wait for a cluster that has no worker; one that is replaced is back sooner."""
+
 RESTART_SECONDS = 30.0
 CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
@@ -88,6 +91,8 @@ class DaskWorkers:
         self._waiting: deque[_Task] = deque()
         self._running: list[_Task] = []
         self._seen = 0
+        self._alone_since: float | None = None
+        self._told = False
         self._wake, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._watch, name="sweep-workers", daemon=True)
         self._thread.start()
@@ -139,9 +144,25 @@ class DaskWorkers:
         if workers and not single:
             raise SweepError("the workers have several threads each; start them with --nthreads 1 and more of them")
         self._seen = len(single)
+        self._tell_of_waiting()
         for address in single:
             if self._waiting and address not in self.busy:
                 self._start(self._waiting.popleft(), address)
+
+    def _tell_of_waiting(self) -> None:
+        """Say once that a cluster has no workers, and once that one came. Those of this machine come by themselves."""
+        if self._seen or not self._waiting or self._client.cluster is not None:
+            if self._told and self._seen:
+                log.warning("a worker has joined; the sweep goes on")
+            self._alone_since, self._told = None, False
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif not self._told and time.monotonic() - self._alone_since > ALONE_SECONDS:
+            log.warning(
+                "%s has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+                self._client.scheduler.address,
+            )
+            self._told = True
 
     def _workers(self) -> Mapping[str, Any]:
         told: Mapping[str, Any] = self._client.scheduler_info()["workers"]

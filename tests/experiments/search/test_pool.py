@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -93,6 +96,50 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, m
     expected = r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"
     with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
         pass
+
+
+class FakeClient:
+    """A cluster without processes: its workers are a dict that the test fills."""
+
+    def __init__(self) -> None:
+        self.workers: dict[str, dict[str, Any]] = {}
+        self.cluster, self.scheduler = None, SimpleNamespace(address="tcp://host:8786")
+
+    def scheduler_info(self) -> dict[str, Any]:
+        return {"workers": dict(self.workers)}
+
+    def submit(self, run: Callable[..., Any], job: Any, **where: Any) -> Any:
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        future.set_result(run(job))
+        return future
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    while not condition():  # the test's time limit ends it
+        time.sleep(0.01)
+
+
+def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "ALONE_SECONDS", 0.05)
+    client: Any = FakeClient()
+    with caplog.at_level(logging.WARNING, pool.__name__):
+        workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+        future = workers.submit(job(FINE))
+        wait_for(lambda: caplog.messages)
+        time.sleep(0.1)
+        client.workers["tcp://late:1"] = {"nthreads": 1}
+        assert future.result(SECONDS).score == 0.5
+        assert workers.capacity == 1
+        workers.close()
+    assert caplog.messages == [
+        "tcp://host:8786 has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+        "a worker has joined; the sweep goes on",
+    ]
 
 
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
