@@ -145,8 +145,10 @@ class DaskWorkers:
             raise SweepError("the workers have several threads each; start them with --nthreads 1 and more of them")
         self._seen = len(single)
         self._tell_of_waiting()
-        for address in single:
-            if self._waiting and address not in self.busy:
+        for address in [address for address in single if address not in self.busy]:
+            if workers[address]["status"] == "paused":  # near its --memory-limit; it would begin no trial
+                restart(self._client, [address])
+            elif self._waiting:
                 self._start(self._waiting.popleft(), address)
 
     def _tell_of_waiting(self) -> None:

@@ -104,9 +104,15 @@ class FakeClient:
     def __init__(self) -> None:
         self.workers: dict[str, dict[str, Any]] = {}
         self.cluster, self.scheduler = None, SimpleNamespace(address="tcp://host:8786")
+        self.restarted: list[str] = []
 
     def scheduler_info(self) -> dict[str, Any]:
         return {"workers": dict(self.workers)}
+
+    def restart_workers(self, addresses: list[str], **how: Any) -> None:
+        self.restarted += addresses
+        for address in addresses:
+            self.workers[address]["status"] = "running"
 
     def submit(self, run: Callable[..., Any], job: Any, **where: Any) -> Any:
         from concurrent.futures import Future
@@ -132,7 +138,7 @@ def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
         future = workers.submit(job(FINE))
         wait_for(lambda: caplog.messages)
         time.sleep(0.1)
-        client.workers["tcp://late:1"] = {"nthreads": 1}
+        client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
         assert future.result(SECONDS).score == 0.5
         assert workers.capacity == 1
         workers.close()
@@ -140,6 +146,15 @@ def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
         "tcp://host:8786 has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
         "a worker has joined; the sweep goes on",
     ]
+
+
+def test_a_worker_that_dask_paused_is_restarted_before_it_gets_a_trial(tmp_path: Path) -> None:
+    client: Any = FakeClient()
+    client.workers["tcp://full:1"] = {"nthreads": 1, "status": "paused"}
+    workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+    assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
+    workers.close()
+    assert client.restarted == ["tcp://full:1"]
 
 
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
