@@ -148,8 +148,16 @@ class DaskWorkers:
         for address in [address for address in single if address not in self.busy]:
             if workers[address]["status"] == "paused":  # near its --memory-limit; it would begin no trial
                 restart(self._client, [address])
-            elif self._waiting:
-                self._start(self._waiting.popleft(), address)
+            elif (waited := self._next()) is not None:
+                self._start(waited, address)
+
+    def _next(self) -> _Task | None:
+        """The trial that has waited longest, of those that the driver still wants."""
+        while self._waiting:
+            task = self._waiting.popleft()
+            if task.future.set_running_or_notify_cancel():
+                return task
+        return None
 
     def _tell_of_waiting(self) -> None:
         """Say once that a cluster has no workers, and once that one came. Those of this machine come by themselves."""
@@ -208,7 +216,8 @@ class DaskWorkers:
     def _give_up(self, error: Exception) -> None:
         reason = error if isinstance(error, SweepError) else SweepError(f"the workers are gone ({first_line(error)})")
         for task in [*self._running, *self._waiting]:
-            task.future.set_exception(reason)
+            if not task.future.cancelled():
+                task.future.set_exception(reason)
         self._running.clear()
         self._waiting.clear()
 

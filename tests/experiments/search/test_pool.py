@@ -157,6 +157,17 @@ def test_a_worker_that_dask_paused_is_restarted_before_it_gets_a_trial(tmp_path:
     assert client.restarted == ["tcp://full:1"]
 
 
+def test_a_trial_that_no_worker_has_begun_can_be_taken_back(tmp_path: Path) -> None:
+    client: Any = FakeClient()
+    workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+    unwanted, wanted = workers.submit(job(FAILS)), workers.submit(job(FINE))
+    assert unwanted.cancel()
+    client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
+    assert wanted.result(SECONDS).score == 0.5
+    assert not wanted.cancel()
+    workers.close()
+
+
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2")
     assert gpus("auto") == ["0", "2"]
