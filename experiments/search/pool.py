@@ -289,6 +289,11 @@ def restart(client: Client, addresses: list[str]) -> None:
 
 @contextmanager
 def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> Iterator[Client]:
+    from distributed import Security
+
+    if address and address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        hint = "docs/clusters.md says how to make them"
+        raise ConfigError("workers.address", address, "certificates named in Dask's configuration", hint)
     try:
         client = make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

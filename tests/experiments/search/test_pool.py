@@ -98,6 +98,13 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, m
         pass
 
 
+def test_tls_without_certificates_is_the_users_to_mend(tmp_path: Path) -> None:
+    config = WorkersConfig(address="tls://127.0.0.1:9")
+    expected = r"workers\.address=tls://127\.0\.0\.1:9: expected certificates named in Dask's configuration"
+    with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
+        pass
+
+
 class FakeClient:
     """A cluster without processes: its workers are a dict that the test fills."""
 
