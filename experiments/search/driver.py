@@ -32,6 +32,9 @@ from experiments.tracking.signals import Terminated
 SAME_FAILURES = 3
 """So many failures in a row for the same reason stop a sweep: the next trial would fail of it too."""
 
+LOOK_SECONDS = 5.0
+"""So often, at least, it is seen to that workers which have joined get a trial."""
+
 
 @dataclass
 class _Session:
@@ -114,7 +117,8 @@ def _work(session: _Session, begun: Sequence[Trial]) -> None:
     session.waiting.extend(trial.number for trial in begun)
     _check_limits(session)
     while _fill(session):
-        done, _ = wait(session.running, _seconds_left(session), FIRST_COMPLETED)
+        left = _seconds_left(session)
+        done, _ = wait(session.running, LOOK_SECONDS if left is None else min(left, LOOK_SECONDS), FIRST_COMPLETED)
         for future in sorted(done, key=lambda future: session.running[future]):
             _settle(session, session.running.pop(future), future)
         _check_limits(session)
@@ -239,6 +243,8 @@ def _check_limits(session: _Session) -> None:
         session.broken = True
     elif left is not None and left <= 0:
         session.stop = f"{session.history.limits.max_minutes:g} minutes are over"
+        for future in [future for future in session.running if future.cancel()]:  # it has waited for a worker till now
+            del session.running[future]
 
 
 def _same_failures(history: History) -> bool:

@@ -41,6 +41,9 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """So long a scheduler that cannot be reached is looked for: the connection to it is made anew."""
 
+ALONE_SECONDS = 10.0
+"""After so long it is said that trials wait for a cluster that has no worker; one that is replaced is back sooner."""
+
 RESTART_SECONDS = 30.0
 CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
@@ -94,6 +97,8 @@ class DaskWorkers:
         self._waiting: deque[_Task] = deque()
         self._running: list[_Task] = []
         self._seen = 0
+        self._alone_since: float | None = None
+        self._told = False
         self._wake, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._watch, name="sweep-workers", daemon=True)
         self._thread.start()
@@ -150,9 +155,35 @@ class DaskWorkers:
         if workers and not single:
             raise SweepError("the workers have several threads each; start them with --nthreads 1 and more of them")
         self._seen = len(single)
-        for address in single:
-            if self._waiting and address not in self.busy:
-                self._start(self._waiting.popleft(), address, _process(workers, address))
+        self._tell_of_waiting()
+        for address in [address for address in single if address not in self.busy]:
+            if workers[address]["status"] == "paused":  # near its --memory-limit; it would begin no trial
+                restart(self._client, [address])
+            elif (waited := self._next()) is not None:
+                self._start(waited, address, _process(workers, address))
+
+    def _next(self) -> _Task | None:
+        """The trial that has waited longest, of those that the driver still wants."""
+        while self._waiting:
+            task = self._waiting.popleft()
+            if task.future.set_running_or_notify_cancel():
+                return task
+        return None
+
+    def _tell_of_waiting(self) -> None:
+        """Say once that a cluster has no workers, and once that one came. Those of this machine come by themselves."""
+        if self._seen or not self._waiting or self._client.cluster is not None:
+            if self._told and self._seen:
+                log.warning("a worker has joined; the sweep goes on")
+            self._alone_since, self._told = None, False
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif not self._told and time.monotonic() - self._alone_since > ALONE_SECONDS:
+            log.warning(
+                "%s has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+                self._client.scheduler.address,
+            )
+            self._told = True
 
     def _workers(self) -> Mapping[str, Any]:
         # Not Client.scheduler_info: every two seconds another thread puts an answer without workers in its place.
@@ -201,7 +232,8 @@ class DaskWorkers:
     def _give_up(self, error: Exception) -> None:
         reason = error if isinstance(error, SweepError) else SweepError(f"the workers are gone ({first_line(error)})")
         for task in [*self._running, *self._waiting]:
-            task.future.set_exception(reason)
+            if not task.future.cancelled():
+                task.future.set_exception(reason)
         self._running.clear()
         self._waiting.clear()
 
@@ -278,6 +310,11 @@ def restart(client: Client, addresses: list[str]) -> None:
 
 @contextmanager
 def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> Iterator[Client]:
+    from distributed import Security
+
+    if address and address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        hint = "docs/clusters.md says how to make them"
+        raise ConfigError("workers.address", address, "certificates named in Dask's configuration", hint)
     try:
         client = make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

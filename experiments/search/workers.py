@@ -57,7 +57,10 @@ class Workers(Protocol):
         """How many trials can run now, at least one; may change while the sweep goes on."""
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Begin a trial. The future raises WorkerLostError, or whatever the trial failed of."""
+        """Begin a trial. The future raises WorkerLostError, or whatever the trial failed of.
+
+        It can be cancelled as long as no worker has begun the trial.
+        """
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -247,6 +247,40 @@ def test_when_its_minutes_are_over_what_runs_is_finished_and_nothing_more_begun(
     clock[0] += 3600
     assert len(driven(tmp_path, run, limits)[1].trials) == 3, "the time of earlier sessions counts"
     assert len(driven(tmp_path, run, Limits(50, max_minutes=4.5))[1].trials) == 5, "but not the pause between them"
+
+
+class Arriving:
+    """Workers that do not begin a trial before there are `wanted` of them to begin together."""
+
+    def __init__(self, executor: ThreadPoolExecutor, wanted: int) -> None:
+        self._executor, self._together, self._began = executor, threading.Barrier(wanted, timeout=20), time.monotonic()
+
+    @property
+    def capacity(self) -> int:
+        return 1 if time.monotonic() - self._began < 0.2 else self._together.parties
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        def run() -> Outcome:
+            self._together.wait()
+            return fine(job)
+
+        return self._executor.submit(run)
+
+
+def test_workers_that_join_while_a_trial_runs_get_trials_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "LOOK_SECONDS", 0.05)
+    with open_ledger(tmp_path) as ledger, ThreadPoolExecutor(3) as executor:
+        ledger.begin(sweep_of(), Limits(3))
+        drive(ledger, Arriving(executor, 3))
+        assert [trial.state for trial in ledger.history.trials] == ["finished"] * 3
+
+
+def test_a_time_limit_does_not_wait_for_a_worker_that_never_comes(tmp_path: Path) -> None:
+    nobody = SimpleNamespace(capacity=1, submit=lambda job: Future())
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin(sweep_of(), Limits(3, max_minutes=0.5 / 60))
+        assert drive(ledger, nobody).endswith("minutes are over")
+    assert driven(tmp_path, fine, Limits(3))[1].trials[0].state == "finished"
 
 
 def test_pruned_trials_are_kept_with_their_reason(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -121,6 +124,87 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, m
     expected = r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"
     with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
         pass
+
+
+def test_tls_without_certificates_is_the_users_to_mend(tmp_path: Path) -> None:
+    config = WorkersConfig(address="tls://127.0.0.1:9")
+    expected = r"workers\.address=tls://127\.0\.0\.1:9: expected certificates named in Dask's configuration"
+    with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
+        pass
+
+
+class FakeClient:
+    """A cluster without processes: its workers are a dict that the test fills."""
+
+    def __init__(self) -> None:
+        self.workers: dict[str, dict[str, Any]] = {}
+        self.cluster, self.scheduler = None, SimpleNamespace(address="tcp://host:8786", identity=self.identity)
+        self.restarted: list[str] = []
+
+    def identity(self, n_workers: int) -> dict[str, Any]:
+        assert n_workers == -1, "of all of them"
+        return {"workers": dict(self.workers)}
+
+    def sync(self, ask: Callable[..., Any], **how: Any) -> Any:
+        return ask(**how)
+
+    def restart_workers(self, addresses: list[str], **how: Any) -> None:
+        self.restarted += addresses
+        for address in addresses:
+            self.workers[address]["status"] = "running"
+
+    def submit(self, run: Callable[..., Any], job: Any, **where: Any) -> Any:
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        future.set_result(run(job))
+        return future
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    while not condition():  # the test's time limit ends it
+        time.sleep(0.01)
+
+
+def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "ALONE_SECONDS", 0.05)
+    client: Any = FakeClient()
+    with caplog.at_level(logging.WARNING, pool.__name__):
+        workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+        future = workers.submit(job(FINE))
+        wait_for(lambda: caplog.messages)
+        time.sleep(0.1)
+        client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
+        assert future.result(SECONDS).score == 0.5
+        assert workers.capacity == 1
+        workers.close()
+    assert caplog.messages == [
+        "tcp://host:8786 has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+        "a worker has joined; the sweep goes on",
+    ]
+
+
+def test_a_worker_that_dask_paused_is_restarted_before_it_gets_a_trial(tmp_path: Path) -> None:
+    client: Any = FakeClient()
+    client.workers["tcp://full:1"] = {"nthreads": 1, "status": "paused"}
+    workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+    assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
+    workers.close()
+    assert client.restarted == ["tcp://full:1"]
+
+
+def test_a_trial_that_no_worker_has_begun_can_be_taken_back(tmp_path: Path) -> None:
+    client: Any = FakeClient()
+    workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+    unwanted, wanted = workers.submit(job(FAILS)), workers.submit(job(FINE))
+    assert unwanted.cancel()
+    client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
+    assert wanted.result(SECONDS).score == 0.5
+    assert not wanted.cancel()
+    workers.close()
 
 
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
