@@ -16,14 +16,16 @@ from rich.console import Console
 
 from cifar import training
 from cifar.config import ConfigError
+from cifar.data import Dataset
 from experiments import execution
 from experiments.execution import LOG_FILE, RESULT_FILE, Place, execute, read_result, verdict, write_result
-from experiments.record import run_params, tracking_params
+from experiments.record import fingerprint, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
+from experiments.tracking.twins import FINGERPRINT_TAG
 from tests.services.mlflow_server import Proxy
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
@@ -128,6 +130,39 @@ def test_the_same_seed_gives_the_same_numbers_and_nothing_is_left_without_tracki
         assert again.metrics[name] == done.result.metrics[name], name
     assert again.run_id == ""
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"], "to go on from, if it is killed"
+
+
+def test_what_is_said_of_it_has_the_fingerprint_of_its_settings_images_code_and_libraries(done: Done) -> None:
+    from cifar.data import load_dataset
+
+    digest = load_dataset(done.settings.run.data).digest
+    assert done.run.data.tags[FINGERPRINT_TAG] == fingerprint(done.settings.run, digest)
+
+
+# --- what a sweep gives to it ------------------------------------------------------------------------
+
+
+def test_tags_that_are_given_go_before_those_of_this_process(store: Store, composed: Callable[..., DictConfig]) -> None:
+    settings = load(composed("tracking.log_model=false", "training.epochs=1"))
+    execute(settings, "", place(Path()), tags={"sweep": "a sweep", "command": "what was typed"})
+    tags = latest(store).data.tags
+    assert (tags["sweep"], tags["command"]) == ("a sweep", "what was typed")
+    assert tags["device"].startswith("cpu: ")
+    assert tags["data.source"] == "made up"
+
+
+def test_images_that_are_given_are_used_and_not_loaded_again(
+    tiny_dataset: Dataset, composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cifar import data
+
+    monkeypatch.setattr(data, "load_dataset", lambda config: pytest.fail("loaded"))
+    settings = load(composed("tracking.enabled=false", "training.epochs=1", "data.train_size=70"))
+    at = place(tmp_path)
+    result = execute(settings, "", at, dataset=tiny_dataset)
+    assert shown(at).startswith("model1, rmsprop (learning rate 0.0005), 1 epoch, 70 images + 20 for validation")
+    again = execute(settings, "", place(tmp_path / "again"), dataset=tiny_dataset)
+    assert again.metrics["test_loss"] == result.metrics["test_loss"]
 
 
 # --- other endings ---------------------------------------------------------------------------------

@@ -19,8 +19,10 @@ import pytest
 from experiments.search import driver as driver_module
 from experiments.search import ledger as ledger_module
 from experiments.search.driver import drive
-from experiments.search.history import History
+from experiments.search.finals import verdict
+from experiments.search.history import PARTS, History
 from experiments.search.ledger import LEDGER_FILE, open_ledger, read_ledger
+from experiments.search.pruning import Bars
 from experiments.search.records import Limits, Sweep, SweepError, Trial
 from experiments.search.workers import Here, Job, Outcome, Pool, WorkerLostError
 from experiments.tracking.signals import Terminated, raise_on_stop
@@ -369,3 +371,218 @@ def test_a_trial_knows_where_it_goes_on_from(tmp_path: Path) -> None:
         assert (origin.number, origin.point) == (trial.rung.from_trial, trial.point)
         assert origin.facts == {"folder": f"trials/{origin.number}"}
         assert trial.config["training"]["epochs"] == trial.rung.epochs
+
+
+# --- final trainings ---------------------------------------------------------------------------------
+
+
+def scoring(job: Job) -> Outcome:
+    """As `fine`; final trainings are scored, by seed."""
+    if not job.trial.of:
+        return fine(job)
+    return Outcome(0.5, facts={"test_accuracy": job.trial.config["seed"] / 10})
+
+
+def finals_of(history: History) -> list[tuple[str, int, str]]:
+    return [(final.of, final.config["seed"], final.state) for final in history.finals]
+
+
+def begun(folder: Path) -> list[str]:
+    """The trials and final trainings that were given to a worker, in their order."""
+    lines = [json.loads(line) for line in (folder / LEDGER_FILE).read_text(encoding="utf-8").splitlines()]
+    return [f"{part} {line[part]}" for line in lines if line["kind"] == "started" for part in PARTS if part in line]
+
+
+def test_when_the_search_is_done_the_winner_and_the_default_are_trained_on_other_seeds(tmp_path: Path) -> None:
+    jobs: list[Job] = []
+
+    def run(job: Job) -> Outcome:
+        jobs.append(job)
+        return scoring(job)
+
+    reason, history = driven(tmp_path, run, Limits(3, final_seeds=2))
+    assert reason == "3 trials, as many as were to be made"
+    assert begun(tmp_path) == ["trial 1", "trial 2", "trial 3", "final 1", "final 2", "final 3", "final 4"]
+    assert finals_of(history) == [
+        ("winner", 1, "finished"), ("default", 1, "finished"), ("winner", 2, "finished"), ("default", 2, "finished"),
+    ]  # fmt: skip
+    assert [final.config["optimizer"] for final in history.finals[:2]] == [
+        history.trials[2].config["optimizer"], sweep_of().default["optimizer"],
+    ]  # fmt: skip
+    assert [final.facts for final in history.finals] == [{"test_accuracy": seed / 10} for seed in (1, 1, 2, 2)]
+    assert [job.bars for job in jobs[3:]] == [Bars("val_accuracy")] * 4
+    assert [(job.trial.number, job.trial.of) for job in jobs[3:5]] == [(1, "winner"), (2, "default")]
+    assert history.ended_order == [1, 2, 3]
+
+
+def test_without_seeds_or_without_a_winner_there_are_none(tmp_path: Path) -> None:
+    assert driven(tmp_path / "a", scoring, Limits(3))[1].finals == []
+
+    def fail(job: Job) -> Outcome:
+        raise (OSError, MemoryError)[job.trial.number % 2]("no")
+
+    assert driven(tmp_path / "b", fail, Limits(2, final_seeds=2))[1].finals == []
+
+
+def test_a_trial_and_a_final_training_may_take_over_results_where_the_sweep_says_so(tmp_path: Path) -> None:
+    told: list[bool] = []
+
+    def run(job: Job) -> Outcome:
+        told.append(job.reuse)
+        return scoring(job)
+
+    driven(tmp_path, run, Limits(2, final_seeds=1, reuse=True))
+    assert told == [True] * 4
+    driven(tmp_path, run, Limits(3, final_seeds=1, reuse=False))
+    assert set(told[4:]) == {False}
+
+
+def test_final_trainings_begin_when_the_last_trial_has_ended_and_run_side_by_side(tmp_path: Path) -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def run(job: Job) -> Outcome:
+        if job.trial.of:
+            assert len(read_ledger(tmp_path).ended) == 5
+            together.wait()
+        return scoring(job)
+
+    _, history = driven(tmp_path, run, Limits(5, final_seeds=2), workers=2)
+    assert [state for _, _, state in finals_of(history)] == ["finished"] * 4
+
+
+def test_several_workers_make_the_same_final_trainings_as_one(tmp_path: Path) -> None:
+    _, one = driven(tmp_path / "one", scoring, Limits(6, final_seeds=3))
+    _, several = driven(tmp_path / "several", scoring, Limits(6, final_seeds=3), workers=4)
+    assert several.finals == one.finals
+    assert len(one.finals) == 6
+
+
+def test_a_lost_worker_costs_a_final_training_another_attempt_and_at_last_it_fails(tmp_path: Path) -> None:
+    attempts: Counter[int] = Counter()
+
+    def run(job: Job) -> Outcome:
+        if job.trial.of:
+            attempts[job.trial.number] += 1
+            if job.trial.number == 1 or (job.trial.number == 2 and attempts[2] == 1):
+                raise WorkerLostError("killed by SIGKILL")
+        return scoring(job)
+
+    _, history = driven(tmp_path, run, Limits(3, max_retries=1, final_seeds=2))
+    assert [(final.state, final.attempts, final.lost) for final in history.finals] == [
+        ("failed", 2, 1), ("finished", 2, 1), ("finished", 1, 0), ("finished", 1, 0),
+    ]  # fmt: skip
+    assert history.finals[0].reason == "WorkerLostError: killed by SIGKILL (2 times)"
+    assert [trial.lost for trial in history.trials] == [0, 0, 0]
+
+
+def test_final_trainings_that_fail_are_counted_and_not_tried_again(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.of == "winner":
+            raise ArithmeticError("the loss is nan")
+        return scoring(job)
+
+    reason, history = driven(tmp_path, run, Limits(3, final_seeds=2))
+    assert reason == "3 trials, as many as were to be made"
+    found = verdict(history)
+    assert found is not None
+    assert (found.scores, found.failed, found.looks) == (None, 2, 2)
+    assert driven(tmp_path, scoring, Limits(3, final_seeds=2))[1].finals == history.finals
+
+
+def test_three_of_them_in_a_row_that_fail_for_the_same_reason_stop_the_sweep(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.of:
+            raise OSError("no space left")
+        return fine(job)
+
+    with pytest.raises(SweepError) as error:
+        driven(tmp_path, run, Limits(3, final_seeds=3))
+    assert str(error.value) == (
+        f"{tmp_path}: 3 trials in a row failed for the same reason: OSError: no space left. "
+        "Mend that, then resume the sweep"
+    )
+    assert len(read_ledger(tmp_path).finals) == 3
+    _, history = driven(tmp_path, scoring, Limits(3, final_seeds=3))
+    assert [state for _, _, state in finals_of(history)] == ["failed"] * 3 + ["finished"] * 3
+
+
+def test_a_search_that_broke_has_no_end(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number > 2:
+            raise OSError("no space left")
+        return scoring(job)
+
+    with pytest.raises(SweepError, match="3 trials in a row failed"):
+        driven(tmp_path, run, Limits(9, final_seeds=2))
+    assert read_ledger(tmp_path).finals == []
+    _, history = driven(tmp_path, scoring, Limits(9, final_seeds=2))
+    assert len(history.finals) == 4
+
+
+def test_minutes_that_are_over_stop_the_search_and_not_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1_000_000.0]
+    monkeypatch.setattr(ledger_module, "now", lambda: int(clock[0] * 1000))
+    monkeypatch.setattr(driver_module, "time", SimpleNamespace(time=lambda: clock[0]))
+
+    def run(job: Job) -> Outcome:
+        clock[0] += 60
+        return scoring(job)
+
+    reason, history = driven(tmp_path, run, Limits(50, max_minutes=2.5, final_seeds=2))
+    assert (reason, len(history.trials)) == ("2.5 minutes are over", 3)
+    assert [state for _, _, state in finals_of(history)] == ["finished"] * 4
+    assert verdict(history) is not None
+
+
+def test_a_sweep_that_goes_on_to_another_winner_trains_that_one_only(tmp_path: Path) -> None:
+    """A later trial scores higher than all before, as `fine` has it."""
+    _, before = driven(tmp_path, scoring, Limits(3, final_seeds=2))
+    _, after = driven(tmp_path, scoring, Limits(4, final_seeds=2))
+    assert after.finals[:4] == before.finals
+    assert finals_of(after)[4:] == [("winner", 1, "finished"), ("winner", 2, "finished")]
+    assert after.finals[4].point == after.trials[3].point != before.finals[0].point
+    found = verdict(after)
+    assert found is not None
+    assert (found.winner.number, found.looks) == (4, 6)
+
+
+def test_a_sweep_that_goes_on_to_no_better_trial_or_to_more_seeds_trains_what_is_missing(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        outcome = scoring(job)
+        return outcome if job.trial.of or job.trial.number < 4 else replace(outcome, score=0.0)
+
+    _, before = driven(tmp_path, run, Limits(3, final_seeds=1))
+    _, further = driven(tmp_path, run, Limits(5, final_seeds=1))
+    assert further.finals == before.finals
+    _, more = driven(tmp_path, run, Limits(5, final_seeds=2))
+    assert more.finals[:2] == before.finals
+    assert finals_of(more)[2:] == [("winner", 2, "finished"), ("default", 2, "finished")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_among_them_leaves_a_ledger_that_goes_on_as_if_there_had_been_none(tmp_path: Path, workers: int) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.of and job.trial.number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+        return scoring(job)
+
+    with pytest.raises(KeyboardInterrupt), raise_on_stop():
+        driven(tmp_path / "a", run, Limits(4, final_seeds=2), workers=workers)
+    assert kinds(tmp_path / "a")[-1] == "closed"
+    _, history = driven(tmp_path / "a", scoring, Limits(4, final_seeds=2))
+    _, quiet = driven(tmp_path / "b", scoring, Limits(4, final_seeds=2))
+    assert same(history.finals) == same(quiet.finals)
+
+
+def test_one_that_was_cut_off_and_is_not_wanted_any_more_is_left_as_it_is(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.of:
+            raise KeyboardInterrupt
+        return fine(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        driven(tmp_path, run, Limits(3, final_seeds=1))
+    _, history = driven(tmp_path, scoring, Limits(4, final_seeds=1))
+    assert finals_of(history) == [("winner", 1, "running"), ("winner", 1, "finished"), ("default", 1, "finished")]
+    assert verdict(history) is not None

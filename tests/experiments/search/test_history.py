@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.search.history import History
+from experiments.search.history import History, part_of
 from experiments.search.records import Limits, Rung
 from experiments.tracking.journal import Entry
 from tests.experiments.search.sweeps import sweep_of
@@ -70,6 +70,43 @@ def test_the_time_of_all_sessions_is_added_without_the_pauses_between_them() -> 
 
 def test_limits_can_be_changed() -> None:
     assert told(BEGIN, ("extended", {"max_trials": 20, "max_minutes": 5.0})).limits == Limits(20, 5.0)
+    changed = told(BEGIN, ("extended", {"final_seeds": 3}), ("extended", {"reuse": True})).limits
+    assert changed == Limits(9, final_seeds=3, reuse=True)
+
+
+FINAL = ("proposed", {"final": 1, "of": "winner", "point": {"seed": 3}, "config": {"seed": 4}})
+FINAL_STARTED = ("started", {"final": 1, "attempt": 1})
+FINAL_FINISHED = ("ended", {"final": 1, "state": "finished", "score": 0.5, "curve": [], "facts": {"run_id": "a"}})
+
+
+def test_final_trainings_have_numbers_of_their_own_and_are_no_trials() -> None:
+    history = told(BEGIN, OPENED, PROPOSED, STARTED, FINISHED, FINAL, FINAL_STARTED, FINAL_FINISHED)
+    assert [trial.number for trial in history.trials] == history.ended_order == [1]
+    assert history.ended == history.trials
+    (final,) = history.finals
+    assert (final.number, final.of, final.config, final.rung) == (1, "winner", {"seed": 4}, None)
+    assert (final.state, final.attempts, final.score, final.facts) == ("finished", 1, 0.5, {"run_id": "a"})
+    assert history.trials[0].of == ""
+    assert (history.part("trial"), history.part("final")) == (history.trials, history.finals)
+
+
+def test_final_trainings_that_have_not_ended_are_known_apart() -> None:
+    second = ("proposed", {**FINAL[1], "final": 2})
+    lost = ("lost", {"final": 1, "reason": "killed"})
+    history = told(BEGIN, OPENED, PROPOSED, FINAL, second, FINAL_STARTED, lost, ("started", {"final": 2, "attempt": 1}))
+    assert [(final.number, final.state) for final in history.unfinished("final")] == [(1, "proposed"), (2, "running")]
+    assert history.finals[0].lost == 1
+    assert [trial.number for trial in history.unfinished()] == [1]
+
+
+def test_final_trainings_that_fail_are_failures_of_the_session() -> None:
+    failed = ("ended", {"final": 1, "state": "failed", "reason": "x"})
+    assert [final.of for final in told(BEGIN, OPENED, FINAL, failed).session_failures] == ["winner"]
+
+
+@pytest.mark.parametrize(("entry", "part"), [(OPENED, ""), (STARTED, "trial"), (FINAL_STARTED, "final")])
+def test_an_entry_is_about_one_part_or_about_the_whole(entry: tuple[str, dict[str, Any]], part: str) -> None:
+    assert part_of(Entry(1, 0, *entry)) == part
 
 
 @pytest.mark.parametrize(
@@ -87,6 +124,12 @@ def test_limits_can_be_changed() -> None:
         [BEGIN, PROPOSED, FINISHED, FINISHED],
         [BEGIN, PROPOSED, FINISHED, STARTED],
         [BEGIN, PROPOSED, ("ended", {"trial": 1, "state": "running"})],
+        [BEGIN, FINAL_STARTED],
+        [BEGIN, PROPOSED, FINAL_STARTED],
+        [BEGIN, FINAL, FINAL],
+        [BEGIN, ("proposed", {**FINAL[1], "final": 2})],
+        [BEGIN, FINAL, FINAL_FINISHED, FINAL_STARTED],
+        [BEGIN, ("proposed", {"of": "winner", "point": {}, "config": {}})],
         [BEGIN, PROPOSED, ("ended", {"trial": 1, "state": "finished", "mood": "good"})],
     ],
 )

@@ -31,6 +31,20 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert read.trials[0].config == {"rate": 0.30000000000000004}
 
 
+def test_so_are_the_trainings_that_a_sweep_ends_with(tmp_path: Path) -> None:
+    run_sweep(tmp_path, sweep_of(), Limits(3, final_seeds=1))
+    lines = [json.loads(line) for line in (tmp_path / LEDGER_FILE).read_text(encoding="utf-8").splitlines()]
+    each = ["proposed", "started", "ended"]
+    assert [line["kind"] for line in lines] == ["sweep", "opened", *each * 3, *each * 2, "closed"]
+    assert [line.get("final") for line in lines] == [None] * 11 + [1] * 3 + [2] * 3 + [None]
+    assert [line["of"] for line in lines if line["kind"] == "proposed" and "final" in line] == ["winner", "default"]
+    assert all("trial" not in line for line in lines if "final" in line)
+    with open_ledger(tmp_path) as ledger:
+        assert ledger.history.finals == read_ledger(tmp_path).finals
+        assert [final.state for final in ledger.history.finals] == ["finished", "finished"]
+        assert ledger.history.finals[0].facts.keys() == {"test_accuracy"}
+
+
 def test_a_person_can_read_it(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in filled(tmp_path).read_text(encoding="utf-8").splitlines()]
     assert [line["kind"] for line in lines] == ["sweep", "opened", *["proposed", "started", "ended"] * 3, "closed"]
@@ -89,6 +103,7 @@ def test_limits_are_written_down_when_they_change(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with open_ledger(tmp_path) as ledger:
         ledger.extend(Limits(3))
+        assert len(path.read_bytes().splitlines()) == 12
         ledger.begin(sweep_of(), Limits(60, max_minutes=5))
         assert ledger.history.limits == Limits(60, max_minutes=5)
         with pytest.raises(SweepError) as error:

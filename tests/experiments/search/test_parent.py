@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from scipy import stats
 
-from experiments.search.parent import SweepRecord, common, open_parent
-from experiments.search.records import Limits
+from experiments.search.finals import next_wanted
+from experiments.search.history import History
+from experiments.search.ledger import read_ledger
+from experiments.search.parent import SweepRecord, common, open_parent, scored_trials
+from experiments.search.records import Limits, Trial
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.journal import Entry
-from tests.experiments.search.sweeps import SPACE, sweep_of
+from tests.experiments.search.sweeps import SMALL, SPACE, run_sweep, sweep_of
 from tests.experiments.search.test_board import history_of, trial
 
 
@@ -35,6 +41,67 @@ def test_after_each_trial_the_sweeps_run_has_the_best_score_and_the_leaderboard(
     assert yaml.safe_load((artifacts / "space.yaml").read_text())["space"] == SPACE
     assert len(json.loads((artifacts / "leaderboard.json").read_text())["ranked"]) == 1
     assert (folder / "best.yaml").read_text() == (artifacts / "best.yaml").read_text()
+
+
+def ended(history: History, *scores: float) -> None:
+    """The final trainings end with these test accuracies: winner and default in turn."""
+    for score in scores:
+        item = next_wanted(history)
+        assert item is not None
+        number, facts = len(history.finals) + 1, {"test_accuracy": score}
+        history.finals.append(Trial(number, item.point, item.config, state="finished", facts=facts, of=item.of))
+
+
+def test_in_the_end_the_sweeps_run_says_what_the_winner_scores_beside_the_default(
+    database: Path, project: Path
+) -> None:
+    folder = project / "sweeps" / "a"
+    trials = run_sweep(folder, sweep_of(space=SMALL), Limits(2))
+    history = history_of(*trials)
+    history.limits = Limits(2, final_seeds=2)
+    with open_parent(sweep_of(space=SMALL), folder, TrackingConfig(), print) as recorder:
+        record = SweepRecord(recorder, folder)
+        assert recorder.store is not None
+
+        def run() -> Any:
+            assert recorder.store is not None
+            return recorder.store.client.get_run(recorder.run_id)
+
+        ended(history, 0.7, 0.5, 0.75)
+        record.look(Entry(1, 0, "ended", {"final": 3}), history)
+        assert run().data.metrics == {}
+        assert "mlflow.note.content" not in run().data.tags
+        record.finish(history)
+        assert "winner_test_accuracy" not in run().data.metrics
+        assert not (folder / "artifacts" / "verdict.json").exists()
+        ended(history, 0.6)
+        record.finish(history)
+    metrics = run().data.metrics
+    assert metrics["winner_test_accuracy"] == pytest.approx(0.725)
+    assert metrics["default_test_accuracy"] == pytest.approx(0.55)
+    assert metrics["test_accuracy_difference"] == pytest.approx(0.175)
+    interval = stats.ttest_ind([0.7, 0.75], [0.5, 0.6], equal_var=False).confidence_interval(0.95)
+    assert metrics["test_accuracy_difference_low"] == pytest.approx(interval.low)
+    assert metrics["test_accuracy_difference_high"] == pytest.approx(interval.high)
+    told = json.loads((folder / "artifacts" / "verdict.json").read_text(encoding="utf-8"))
+    assert told["test_accuracy"]["winner"] == {
+        "n": 2,
+        "mean": pytest.approx(0.725),
+        "deviation": pytest.approx(0.05 / 2**0.5),
+    }
+    assert (told["seeds"], told["settings_tried"], told["looks_at_test_images"]) == ([1, 2], 2, 4)
+    note = run().data.tags["mlflow.note.content"].splitlines()
+    assert note[0] == "2 of 2 trials done."
+    assert note[1].startswith(f"- winner, trial {told['winner']['trial']} (model.dropout_rate=")
+    assert note[2] == "- default, with nothing searched: test accuracy 55.00 ± 7.07 % (n = 2)"
+    assert note[3].startswith("- the winner is better by 17.50 points, 95 % interval -")
+    assert note[6].startswith("# Leaderboard")
+
+
+def test_only_trials_are_in_the_pictures_and_on_the_leaderboard(tmp_path: Path) -> None:
+    run_sweep(tmp_path, sweep_of(space=SMALL), Limits(3, final_seeds=2))
+    assert len(read_ledger(tmp_path).finals) == 4
+    assert len(scored_trials(tmp_path)) == 3
 
 
 def test_a_sweep_that_is_resumed_goes_on_with_its_run(database: Path, project: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError
+from cifar.config import ConfigError, RunConfig
 from experiments.commandline import CONF
 from experiments.overrides import Checker
 from experiments.search.plan import MOST_BASES, corners, lay_out, overrides_of, plan_of, read_tree
@@ -92,6 +92,7 @@ def test_the_tuner_may_decide_how_long_a_trial_trains(checker: Checker) -> None:
 def test_a_plan_comes_back_from_its_sweep() -> None:
     plan = plan_of(sweep_of())
     assert plan.space == read_space(SPACE)
+    assert plan.default == asdict(RunConfig())
     picked = [plan.tree({"optimizer": name})["optimizer"]["name"] for name in ("sgd", "adam", "rmsprop")]
     assert picked == ["sgd", "adam", "rmsprop"]
 
@@ -118,6 +119,64 @@ def test_corners_show_every_end_and_where_they_are_few_every_end_with_every_othe
     every = [(point["model.depth"], point["model.filters"]) for point in corners(searched, {"model": "model3"}, 6)]
     assert set(every) == {(depth, filters) for depth in (1, 2, 3) for filters in (8, 64)}
     assert next(corners(searched, {"model": "model1"}, 0)) == {"model": "model1", "model.filters": 8}
+
+
+def default_of(checker: Checker, typed: list[str], **others: Any) -> dict[str, Any]:
+    return lay_out(space({"seed": [1, 2]}, **others), typed, checker).default
+
+
+def test_the_default_is_what_a_run_is_with_nothing_searched_but_with_what_is_fixed_and_typed(checker: Checker) -> None:
+    typed = ["data=sample", "training.batch_size=16"]
+    default = default_of(checker, typed, fixed={"model": "model3", "model.max_norm": 2.0})
+    job = tuple(axis[0] for axis in checker.axes(checker.parse(["model=model3", "model.max_norm=2.0", *typed])))
+    assert default == asdict(checker.load(job).run)
+    assert (default["seed"], default["model"]["max_norm"], default["training"]["batch_size"]) == (0, 2.0, 16)
+
+
+def test_a_space_gives_its_default_values_of_its_own_and_typed_ones_go_before_them(checker: Checker) -> None:
+    own = {"fixed": {"model": "model3", "epochs": "long"}, "default": {"model": "model2", "training.batch_size": 8}}
+    default = default_of(checker, ["data=sample"], **own)
+    assert (default["model"]["name"], default["training"]["batch_size"], default["training"]["epochs"]) == (
+        "model2", 8, 50,
+    )  # fmt: skip
+    typed = ["data=sample", "model=model1", "training.batch_size=64", "epochs=quick"]
+    default = default_of(checker, typed, **own)
+    assert (default["model"]["name"], default["training"]["batch_size"], default["training"]["epochs"]) == (
+        "model1", 64, 3,
+    )  # fmt: skip
+    plan = lay_out(space({"seed": [1, 2]}, **own), ["data=sample"], checker)
+    assert plan.tree({"seed": 1})["model"]["name"] == "model3", "trials have none of them"
+
+
+def test_a_default_may_have_values_of_what_is_searched(checker: Checker) -> None:
+    searched = {"model": ["model1", "model3"], "model.dropout_rate": {"low": 0.1, "high": 0.5}}
+    plan = lay_out(space(searched, default={"model": "model3", "model.dropout_rate": 0.35}), ["data=sample"], checker)
+    assert (plan.default["model"]["name"], plan.default["model"]["dropout_rate"]) == ("model3", 0.35)
+
+
+def test_a_default_that_cannot_be_used_is_refused_before_any_trial(checker: Checker) -> None:
+    for own, said in (
+        ({"model.dropout": 0.3}, "space=s: model.dropout=0.3: no such key. Did you mean model.dropout_rate?"),
+        ({"model": "model4"}, "space=s: model=model4: expected one of model1, model2, model3"),
+        ({"training.epochs": 0}, "space=s: training.epochs=0: expected a whole number at least 1 and at most 100000"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            default_of(checker, [], default=own)
+        assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(("name", "model", "optimizer", "epochs", "batch_size"), [
+    ("depth", "model3", "sgd", 15, 64),
+    ("epochs", "model2", "rmsprop", 15, 32),
+    ("optimizers", "model1", "rmsprop", 15, 32),
+])  # fmt: skip
+def test_the_defaults_of_the_spaces_of_conf(
+    checker: Checker, name: str, model: str, optimizer: str, epochs: int, batch_size: int
+) -> None:
+    default = lay_out(file(name), [], checker).default
+    found = (default["model"]["name"], default["optimizer"]["name"], default["training"])
+    assert found[:2] == (model, optimizer)
+    assert (found[2]["epochs"], found[2]["batch_size"]) == (epochs, batch_size)
 
 
 OPTIMIZERS = "adadelta, adagrad, adam, adamax, adamw, lion, nadam, rmsprop, sgd"
