@@ -24,7 +24,8 @@ def standings(history: History) -> Leaderboard:
     """All trials that have ended, best first, by the best epoch of the objective."""
     assert history.sweep is not None
     metric = f"best_{history.sweep.objective}"
-    return build_leaderboard([_finished_run(trial, metric) for trial in history.ended if trial.config], metric)
+    ended = sorted(history.ended, key=lambda trial: trial.number)  # of equals the first, as `best_trial` has it
+    return build_leaderboard([_finished_run(trial, metric) for trial in ended if trial.config], metric)
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:

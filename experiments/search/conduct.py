@@ -109,7 +109,7 @@ def conduct(ledger: Ledger, means: Means, console: Console) -> str:
             SweepProgress(console) as progress,
             open_workers(means.workers, run, folder, device) as workers,
         ):
-            progress.workers = workers.capacity
+            progress.workers = lambda: workers.capacity
             ledger.observers += [progress.look, record.look]
             return drive(ledger, workers)
 

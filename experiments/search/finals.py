@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 from experiments.results.statistics import Difference, Summary, difference, summarize
@@ -66,15 +67,19 @@ def wanted(history: History) -> list[Wanted]:
     if best is None:
         return []
     settings = [Wanted(WINNER, best.point, as_judged(best.config))]
-    default = as_judged(history.sweep.default) if history.sweep.default else None
-    if default not in (None, settings[0].config):
-        assert default is not None
-        settings.append(Wanted(DEFAULT, {}, default))
-    return [
-        Wanted(item.of, item.point, {**item.config, "seed": (item.config["seed"] + 1 + number) % 2**32})
-        for number in range(history.limits.final_seeds)
-        for item in settings
-    ]
+    if history.sweep.default:
+        default = as_judged(history.sweep.default)
+        if {**default, "seed": None} != {**settings[0].config, "seed": None}:
+            settings.append(Wanted(DEFAULT, {}, default))
+    seeds = _untried(history, settings[-1].config["seed"])
+    return [Wanted(item.of, item.point, {**item.config, "seed": seed}) for seed in seeds for item in settings]
+
+
+def _untried(history: History, after: int) -> list[int]:
+    """So many seeds as are asked for that no trial had, the first ones after this one."""
+    tried = {trial.config.get("seed") for trial in history.trials}
+    numbers = ((after + step) % 2**32 for step in count(1))
+    return list(islice((seed for seed in numbers if seed not in tried), history.limits.final_seeds))
 
 
 def next_wanted(history: History) -> Wanted | None:

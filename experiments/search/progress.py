@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -18,11 +19,12 @@ from experiments.tracking.journal import Entry
 class SweepProgress:
     """Shows a sweep on a console; `look` is an observer of its ledger.
 
-    `workers`, how many trials run at once, tells how much time is left.
+    `workers` says how many trials run at once, on which depends how much time is left; it may change.
     """
 
     def __init__(self, console: Console) -> None:
-        self._console, self.workers = console, 1
+        self._console = console
+        self.workers: Callable[[], int] = lambda: 1
         self._status = console.status("starting workers")
         self._began: dict[tuple[str, int], int] = {}
         self._took: dict[str, list[float]] = {TRIAL: [], FINAL: []}
@@ -82,7 +84,7 @@ class SweepProgress:
     def _seconds(self, part: str, number: int) -> float:
         """So many more will take, from how long those before took; 0: nothing is known yet."""
         took = self._took[part]
-        return number * sum(took) / len(took) / self.workers if took else 0.0
+        return number * sum(took) / len(took) / self.workers() if took else 0.0
 
 
 def ended_line(trial: Trial, history: History) -> str:

@@ -41,6 +41,12 @@ def test_the_leaderboard_ranks_by_the_best_epoch_and_keeps_pruned_and_failed_tri
     ]
 
 
+def test_of_equals_the_first_leads_there_as_it_is_the_best() -> None:
+    history = history_of(trial(1, 0.6), trial(2, 0.6))
+    history.ended_order.reverse()
+    assert [item.runs[0].name for item in standings(history).ranked] == ["trial 1", "trial 2"]
+
+
 def test_a_configuration_is_flattened_to_dotted_keys() -> None:
     assert flat({"model": {"name": "model1", "filters": 2}, "seed": 0}) == {
         "model.name": "model1",

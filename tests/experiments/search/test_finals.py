@@ -46,7 +46,7 @@ def made(history: History, scores: dict[str, list[float | None]]) -> None:
         history.finals.append(Trial(number, item.point, item.config, of=item.of, state=state, facts=facts))
 
 
-def test_the_winner_and_the_default_are_wanted_on_the_seeds_after_their_own_turn_by_turn() -> None:
+def test_the_winner_and_the_default_are_wanted_on_the_seeds_after_the_defaults_turn_by_turn() -> None:
     asked = wanted(history_of(trial(1, 0.5), trial(2, 0.6), trial(3, 0.55)))
     assert [(item.of, item.config["seed"]) for item in asked] == [
         (WINNER, 1), (DEFAULT, 1), (WINNER, 2), (DEFAULT, 2), (WINNER, 3), (DEFAULT, 3),
@@ -62,12 +62,17 @@ def test_each_keeps_the_epoch_that_validation_judges_best() -> None:
     assert TRIED["training"] == {"epochs": 3, "restore_best_weights": False}, "what came in is left alone"
 
 
-def test_the_seeds_begin_after_those_that_chose_whatever_those_are() -> None:
+def test_no_seed_that_a_trial_had_is_among_them() -> None:
     last = 2**32 - 1
-    asked = wanted(history_of(trial(1, 0.5, seed=7), default={**OTHER, "seed": last}, seeds=2))
-    assert [(item.of, item.config["seed"]) for item in asked] == [
-        (WINNER, 8), (DEFAULT, 0), (WINNER, 9), (DEFAULT, 1),
+    history = history_of(trial(1, 0.5, seed=1), trial(2, 0.4, seed=2), default={**OTHER, "seed": last}, seeds=2)
+    assert [(item.of, item.config["seed"]) for item in wanted(history)] == [
+        (WINNER, 0), (DEFAULT, 0), (WINNER, 3), (DEFAULT, 3),
     ]  # fmt: skip
+
+
+def test_another_seed_makes_no_other_setting_of_the_default() -> None:
+    alike = trial(4, 0.5, seed=9)
+    assert [item.of for item in wanted(history_of(alike, seeds=2))] == [WINNER, WINNER]
 
 
 @pytest.mark.parametrize(
