@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 BLUE, VERMILION, INK, PALE = "#0072B2", "#D55E00", "#222222", "#E4E4E4"
 WIDTH, DPI = 8.0, 150  # inches, dots per inch
+LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
 COLUMNS = 3
 LOG_FROM = 30
 """A setting whose largest value is so many times its smallest is drawn on a logarithmic axis."""
@@ -83,7 +84,7 @@ def parallel_coordinates(trials: Sequence[ScoredTrial], objective: str, sign: in
     for place, (_, ticks) in enumerate(columns):
         axes.axvline(place, color=PALE, zorder=0)
         for height, text in ticks:
-            axes.text(place, height, text, fontsize=7, color=INK, va="center", ha="left")
+            axes.text(place + 0.02, height, text, fontsize=7, color=INK, va="center", ha="left", bbox=LABEL)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks([])
     _plain(axes)
@@ -131,4 +132,5 @@ def _figure(height: float, title: str) -> Figure:
 def _plain(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
     axes.grid(axis="y", color=PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=8, labelcolor=INK)
