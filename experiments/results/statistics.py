@@ -69,3 +69,53 @@ def t_interval(summary: Summary, confidence: float = 0.95) -> tuple[float, float
 
     half = float(stdtrit(summary.n - 1, (1 + confidence) / 2)) * summary.deviation / math.sqrt(summary.n)
     return summary.mean - half, summary.mean + half
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two classifiers on the same n images.
+
+    Attributes:
+        only_one, only_other: how many images just one of the two had right.
+        difference: the share of right answers of the one less that of the other; `low` and `high` bound it with a
+            confidence of 95 %.
+        p: of McNemar's exact test: how likely so uneven a split is if both are equally good.
+    """
+
+    n: int
+    only_one: int
+    only_other: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the test tells them apart, at 5 %."""
+        return self.p < 0.05
+
+
+def paired(one: Sequence[bool], other: Sequence[bool], confidence: float = 0.95) -> Paired:
+    """Compares which images each of two classifiers had right.
+
+    The test is McNemar's (1947), exact; the interval is Agresti and Min's (2005, Simple improved confidence intervals
+    for comparing matched proportions): half an image is added to each of the four cells of the table.
+
+    Raises:
+        ValueError: the two do not have the same images.
+    """
+    n = len(one)
+    if n != len(other) or n == 0:
+        raise ValueError(f"{n} and {len(other)} images: expected the same ones, at least one")
+    only_one = sum(a and not b for a, b in zip(one, other, strict=True))
+    only_other = sum(b and not a for a, b in zip(one, other, strict=True))
+    from scipy.special import ndtri
+    from scipy.stats import binomtest
+
+    differing = only_one + only_other
+    p = float(binomtest(only_one, differing).pvalue) if differing else 1.0
+    more, less, all_ = only_one + 0.5, only_other + 0.5, n + 2
+    middle = (more - less) / all_
+    half = float(ndtri((1 + confidence) / 2)) * math.sqrt(more + less - (more - less) ** 2 / all_) / all_
+    return Paired(n, only_one, only_other, (only_one - only_other) / n, middle - half, middle + half, p)

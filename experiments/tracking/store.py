@@ -120,11 +120,22 @@ def check_server(uri: str) -> None:
         UnreachableError: it does not.
         TrackingError: it does, but not to us: another address or other credentials are needed.
     """
-    if is_local(uri):
-        return
+    if not is_local(uri):
+        reach(uri)
+
+
+def reach(uri: str) -> Any:
+    """MLflow's client for a server that answers.
+
+    Raises:
+        UnreachableError: it does not.
+        TrackingError: it does, but not to us: another address or other credentials are needed.
+    """
     _refuse_repetitions()
+    client = import_mlflow().MlflowClient(uri, uri)
     with one_line_errors(f"{redact(uri)}: cannot be reached"):
-        import_mlflow().MlflowClient(uri, uri).search_experiments(max_results=1)
+        client.search_experiments(max_results=1)
+    return client
 
 
 def address(config: TrackingConfig) -> str:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from scipy import stats
 
-from experiments.results.statistics import Difference, Summary, difference, summarize, t_interval
+from experiments.results.statistics import Difference, Summary, difference, paired, summarize, t_interval
 
 
 def test_the_deviation_is_that_of_a_sample() -> None:
@@ -101,3 +101,39 @@ def test_no_values_have_no_difference() -> None:
 def test_scipy_waits_until_an_interval_is_asked_for() -> None:
     check = "import sys, experiments.results.leaderboard; sys.exit(any(m in sys.modules for m in ('scipy', 'mlflow')))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def answers(both: int, only_one: int, only_other: int, neither: int) -> tuple[list[bool], list[bool]]:
+    one = [True] * (both + only_one) + [False] * (only_other + neither)
+    other = [True] * both + [False] * only_one + [True] * only_other + [False] * neither
+    return one, other
+
+
+def test_two_classifiers_are_compared_on_the_images_that_one_of_them_had_right() -> None:
+    found = paired(*answers(both=50, only_one=15, only_other=5, neither=30))
+    assert (found.n, found.only_one, found.only_other) == (100, 15, 5)
+    assert found.difference == pytest.approx(0.10)
+    # twice the chance of at most 5 heads in 20 throws: 2 x 21,700 / 2**20
+    assert found.p == pytest.approx(2 * 21_700 / 2**20)
+    assert found.is_clear
+    # (15.5 - 5.5) / 102 and 1.959964 sqrt(21 - 100 / 102) / 102
+    assert (found.low, found.high) == (pytest.approx(0.0120635, abs=1e-6), pytest.approx(0.1840149, abs=1e-6))
+
+
+def test_equal_answers_are_no_difference() -> None:
+    found = paired([True, False], [True, False])
+    assert (found.difference, found.p, found.is_clear) == (0, 1, False)
+    assert found.low == -found.high
+
+
+def test_who_comes_first_only_turns_the_sign() -> None:
+    one, other = answers(both=3, only_one=4, only_other=1, neither=2)
+    there, back = paired(one, other), paired(other, one)
+    assert (there.difference, there.low, there.p) == (-back.difference, pytest.approx(-back.high), back.p)
+
+
+def test_other_images_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="2 and 1 images: expected the same ones"):
+        paired([True, False], [True])
+    with pytest.raises(ValueError, match="at least one"):
+        paired([], [])
