@@ -21,7 +21,7 @@ STOREYS = (
     ("cifar.proof", "cifar.notices"),
     ("cifar.pickles", "cifar.npz", "cifar.downloads", "cifar.cache", "cifar.compute"),
     ("cifar.archives",),
-    ("cifar.sources", "cifar.sample", "cifar.model_files"),
+    ("cifar.sources", "cifar.sample", "cifar.model_files", "cifar.images"),
     ("cifar.data",),
     ("cifar.models", "cifar.optimizers", "cifar.evaluation", "cifar.course", "cifar.snapshots"),
     ("cifar.engines", "cifar.checkpoints"),
@@ -37,7 +37,14 @@ STOREYS = (
     ("experiments.sweepline",),
     ("experiments.dryrun",),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
-    ("experiments.run", "experiments.sweep", "experiments.sync", "experiments.ui", "experiments.doctor"),
+    (
+        "experiments.run",
+        "experiments.sweep",
+        "experiments.sync",
+        "experiments.ui",
+        "experiments.doctor",
+        "experiments.predict",
+    ),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
 
@@ -107,7 +114,7 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
         name
-        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare")
+        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict")
         if f"experiments.{name}" in MODULES
     ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")

@@ -19,7 +19,8 @@ from experiments.tracking.lookup import get_run, identity_of
 from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
 from experiments.tracking.session import HOMES
 from experiments.tracking.sources import journals
-from experiments.tracking.store import Store, existing_store
+from experiments.tracking.store import Store, existing_store, open_to_read
+from experiments.tracking.words import WORDS, run_id_of
 
 SHORTEST = 4
 """Characters of an id that may stand for all of it."""
@@ -59,15 +60,18 @@ class Found:
         return f"{self.run_id[:8] or self.folder} {self.status} {began}"
 
 
-def find(named: str, config: TrackingConfig) -> Found:
-    """The run of this folder, id, beginning of an id, or name, in the store that `config` names.
+def find(named: str, config: TrackingConfig, having: str | None = None) -> Found:
+    """The run of this word, folder, id, beginning of an id, or name, in the store that `config` names.
 
     A folder, and the whole id of a run with a journal below `outputs/` or `multirun/`, need no store. If the store
-    does not answer, or is not there, those journals are asked for the rest too.
+    does not answer, or is not there, those journals are asked for the rest too. Words are best, latest and champion
+    (see `words`); `having` is a tag that the run they mean has to have.
 
     Raises:
         TrackingError: there is none, or several; names those that may have been meant. Or the store cannot be used.
     """
+    if named in WORDS:
+        return _recorded(open_to_read(config).client.get_run(run_id_of(named, config, having)))
     if is_folder(named):
         return in_folder(Path(named))
     found = _in_journals(named) if _ID.fullmatch(named) else []
@@ -188,7 +192,7 @@ def _folder(run: Any) -> Path | None:
 
 def _nothing(named: str, config: TrackingConfig) -> TrackingError:
     """The error for a run that is nowhere, with the nearest names."""
-    names = set(_names(config))
+    names = {*_names(config), *WORDS}
     near = get_close_matches(named, names, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Expected a folder, an id of MLflow's, or a name"
     few = (

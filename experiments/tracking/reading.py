@@ -15,7 +15,7 @@ from typing import Any
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.database import BUSY_SECONDS, shown
 from experiments.tracking.service import TrackingError, one_line_errors
-from experiments.tracking.store import address, database_path, is_local, reach, read_database
+from experiments.tracking.store import address, database_path, is_local, open_to_read
 
 PAGE = 1000
 AT_ONCE = 8  # requests to a server for curves
@@ -76,7 +76,7 @@ def read_runs(config: TrackingConfig, asked: str | None = None) -> list[Recorded
         if asked is None:
             with _read_only(path) as database:
                 return _all_runs(database)
-    client = read_database(database_path(uri)).client if is_local(uri) else reach(uri)
+    client = open_to_read(config).client
     with one_line_errors(f"runs where {asked}" if asked else "the runs cannot be read"):
         names = {item.experiment_id: item.name for item in _pages(client.search_experiments)}
         found = _pages(client.search_runs, [*names], asked or "") if names else iter(())
@@ -96,7 +96,7 @@ def read_curves(config: TrackingConfig, runs: Collection[str], names: Iterable[s
             for run_id, name, step, value, is_nan in _measured(database, sorted(runs), wanted):
                 curves[run_id][name].append((step, math.nan if is_nan else value))
     else:
-        client = reach(uri)
+        client = open_to_read(config).client
         with one_line_errors("the curves cannot be read"), ThreadPoolExecutor(AT_ONCE) as threads:
             pairs = [(run, name) for run in sorted(runs) for name in wanted]
             for (run, name), found in zip(

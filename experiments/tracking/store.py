@@ -113,6 +113,22 @@ def read_database(path: Path) -> Store:
         return Store(mlflow.MlflowClient(uri, uri), uri, "")
 
 
+def open_to_read(config: TrackingConfig) -> Store:
+    """The store that `config` names, to read runs of whatever MLflow experiment; nothing is made.
+
+    Raises:
+        TrackingError: there is none, or it cannot be used.
+    """
+    uri = address(config)
+    if not is_local(uri):
+        return Store(reach(uri), uri, "")
+    if not database_path(uri).is_file():
+        raise TrackingError(
+            f"{database.shown(database_path(uri))}: there is no such database, and so there are no runs"
+        )
+    return read_database(database_path(uri))
+
+
 def check_server(uri: str) -> None:
     """Asks a server, or a database that is none of ours, whether it answers us at all; a local one is not looked at.
 

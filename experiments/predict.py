@@ -1,0 +1,156 @@
+"""What a recorded network sees in pictures: python -m experiments.predict RUN IMAGE..."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cifar.config import CLASS_NAMES, ComputeConfig, ConfigError
+from cifar.proof import DataError
+from experiments.schema import UsageError
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH = 250
+SHOWN = 3
+"""The most probable classes of each picture, in the table."""
+
+HELP = """\
+Tells what the network of a run sees in pictures: PNG or JPEG files of any size, folders of them, or patterns.
+
+  python -m experiments.predict RUN IMAGE...
+  python -m experiments.predict best holiday/ 'more/*.jpg'
+  python -m experiments.predict champion cat.png --json
+
+RUN      MLflow's id, the beginning of it, the run's name or folder; best, latest or champion
+--json   a list of objects with image, class and probabilities
+--uri    another store than mlflow.db here, or $MLFLOW_TRACKING_URI
+
+The largest square in the middle of a picture is taken and brought to 32 x 32 pixels. A picture that cannot be read is
+told of and the others are still done; the exit code is then 1.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("command line", message, "See --help")
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 all done, 1 a picture cannot be read, 2 it is the user's to mend."""
+    if {"--help", "-h"} & {*argv}:
+        print(HELP, end="")
+        return 0
+    try:
+        typed = _arguments(argv)
+        files = _files(typed.images)
+        images, unreadable = _read(files)
+        probabilities = _predict(typed.run, TrackingConfig(uri=typed.uri), [image for _, image in images])
+    except (ConfigError, TrackingError, DataError) as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        return 2
+    rows = [_row(path, row) for (path, _), row in zip(images, probabilities, strict=True)]
+    if typed.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        Console().print(_table(rows))
+    for reason in unreadable:
+        print(f"not read: {reason}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="python -m experiments.predict", add_help=False, allow_abbrev=False)
+    parser.add_argument("run")
+    parser.add_argument("images", nargs="+")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--uri")
+    return parser.parse_args(argv)
+
+
+def _files(named: Iterable[str]) -> list[Path]:
+    """The files that were named, one after another, those of a folder or a pattern in the order of their names.
+
+    Raises:
+        UsageError: a folder or a pattern has no pictures.
+    """
+    from cifar.images import ENDINGS
+
+    found: list[Path] = []
+    for name in named:
+        if Path(name).is_dir():
+            some = sorted(path for path in Path(name).iterdir() if path.suffix.lower() in ENDINGS)
+        elif glob.has_magic(name) and not Path(name).exists():
+            some = sorted(path for path in map(Path, glob.iglob(name, recursive=True)) if path.is_file())  # noqa: PTH207
+        else:
+            some = [Path(name)]
+        if not some:
+            raise UsageError(name, "no pictures there", f"Expected files that end in {', '.join(ENDINGS)}")
+        found += some
+    return list(dict.fromkeys(found))
+
+
+def _read(files: Iterable[Path]) -> tuple[list[tuple[Path, np.ndarray]], list[str]]:
+    """The pictures that can be read, and why the others cannot."""
+    from cifar.images import read_image
+
+    images, unreadable = [], []
+    for file in files:
+        try:
+            images.append((file, read_image(file)))
+        except DataError as error:
+            unreadable.append(str(error))
+    return images, unreadable
+
+
+def _predict(named: str, config: TrackingConfig, images: Sequence[np.ndarray]) -> np.ndarray:
+    """The probabilities of the ten classes for each picture, from the network of a run."""
+    import numpy as np
+
+    from cifar import compute
+    from experiments.tracking.finding import find
+    from experiments.tracking.loading import load_recorded_model
+    from experiments.tracking.model import HASH_TAG
+    from experiments.tracking.store import open_to_read
+
+    console = Console(stderr=True)
+    with console.status("loading the network") if console.is_terminal else nullcontext():
+        found = find(named, config, having=HASH_TAG)
+        store = open_to_read(config)
+        compute.prepare(ComputeConfig(device="cpu"))  # a GPU takes longer to start
+        model = load_recorded_model(store, found.run_id)
+    if not images:
+        return np.zeros((0, len(CLASS_NAMES)))
+    return np.asarray(model.predict(np.stack(images), batch_size=BATCH, verbose=0))
+
+
+def _row(path: Path, probabilities: np.ndarray) -> dict[str, Any]:
+    named = {name: round(float(share), 6) for name, share in zip(CLASS_NAMES, probabilities, strict=True)}
+    return {"image": str(path), "class": max(named, key=lambda name: named[name]), "probabilities": named}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table("image", "class", "", "then", box=None, pad_edge=False)
+    for row in rows:
+        ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:SHOWN]
+        others = ", ".join(f"{name} {share:.1%}" for name, share in ranked[1:])
+        table.add_row(Text(row["image"]), Text(row["class"], "bold"), f"{ranked[0][1]:.1%}", others)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
