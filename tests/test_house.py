@@ -44,6 +44,7 @@ STOREYS = (
         "experiments.ui",
         "experiments.doctor",
         "experiments.predict",
+        "experiments.compare",
     ),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""

@@ -1,0 +1,135 @@
+"""What differs between two runs, and is one really better? python -m experiments.compare A B"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+
+from cifar.config import ConfigError
+from experiments.results.comparison import EPOCH_METRICS, Side, compare
+from experiments.results.comparison_text import in_words, tables
+from experiments.schema import UsageError
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError
+
+if TYPE_CHECKING:
+    from cifar.evaluation import Evaluation
+    from experiments.tracking.reading import Curve, RecordedRun
+
+HELP = """\
+Puts run B beside run A: is it better on the test images, by how much, and how sure is that; which classes moved; what
+differs in settings, code, packages and data; and after which epoch they part.
+
+  python -m experiments.compare A B
+  python -m experiments.compare champion latest
+  python -m experiments.compare A B --json
+
+A, B     MLflow's id, the beginning of it, the run's name or folder; best, latest or champion
+--json   the same for programs
+--uri    another store than mlflow.db here, or $MLFLOW_TRACKING_URI
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("command line", message, "See --help")
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 compared, 2 it is the user's to mend."""
+    if {"--help", "-h"} & {*argv}:
+        print(HELP, end="")
+        return 0
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        typed = _arguments(argv)
+        config = TrackingConfig(uri=typed.uri)
+        with console.status("reading the runs") if console.is_terminal else nullcontext():
+            a, b = read_sides((typed.a, typed.b), config)
+            found = compare(a, b)
+    except (ConfigError, TrackingError) as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        return 2
+    if typed.json:
+        print(json.dumps({"a": a.name, "b": b.name, **asdict(found)}, indent=2))
+        return 0
+    print(in_words(a, b, found))
+    for table in tables(found):
+        console.print()
+        console.print(table)
+    return 0
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="python -m experiments.compare", add_help=False, allow_abbrev=False)
+    parser.add_argument("a")
+    parser.add_argument("b")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--uri")
+    return parser.parse_args(argv)
+
+
+def read_sides(named: tuple[str, ...], config: TrackingConfig) -> list[Side]:
+    """The runs that a person named, with all that is compared.
+
+    Raises:
+        TrackingError: one of them is not in the store, or the store cannot be used.
+    """
+    from experiments.tracking.finding import find
+    from experiments.tracking.reading import read_curves, read_runs
+
+    ids = [find(name, config).run_id for name in named]
+    if "" in ids:
+        raise TrackingError(
+            f"run {named[ids.index('')]}: no store has it yet. Bring it there: python -m experiments.sync"
+        )
+    runs = {run.run_id: run for run in read_runs(config)}
+    for name, run_id in zip(named, ids, strict=True):
+        if run_id not in runs:
+            raise TrackingError(f"run {name}: is not in the store that was asked, or was deleted there")
+    curves = read_curves(config, ids, EPOCH_METRICS)
+    with tempfile.TemporaryDirectory() as aside:
+        return [_side(runs[run_id], curves.get(run_id, {}), config, Path(aside)) for run_id in ids]
+
+
+def _side(run: RecordedRun, curves: dict[str, Curve], config: TrackingConfig, aside: Path) -> Side:
+    from experiments.tracking.artifacts import fetch
+
+    def text(name: str) -> str:
+        file = fetch(run, name, config, aside)
+        return "" if file is None else file.read_text(encoding="utf-8", errors="replace")
+
+    packages = dict(line.split("==", 1) for line in text("environment/packages.txt").splitlines() if "==" in line)
+    answers = fetch(run, "predictions/test_predictions.npz", config, aside)
+    return Side(
+        name=f"{run.name} ({run.run_id[:8]})",
+        params=run.params,
+        tags=run.tags,
+        metrics=run.metrics,
+        packages=packages,
+        changes=text("environment/uncommitted.diff"),
+        curves=curves,
+        answers=None if answers is None else _answers(answers, run),
+    )
+
+
+def _answers(file: Path, run: RecordedRun) -> Evaluation:
+    from cifar.evaluation import load_predictions
+
+    try:
+        return load_predictions(file)
+    except (OSError, ValueError) as error:
+        raise TrackingError(f"run {run.run_id[:8]}: its predictions cannot be read ({error})") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
