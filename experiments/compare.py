@@ -119,6 +119,7 @@ def _side(run: RecordedRun, curves: dict[str, Curve], config: TrackingConfig, as
         changes=text("environment/uncommitted.diff"),
         curves=curves,
         answers=None if answers is None else _answers(answers, run),
+        run_id=run.run_id,
     )
 
 

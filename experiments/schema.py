@@ -86,6 +86,44 @@ def load(cfg: DictConfig) -> Settings:
     return Settings(run=RunConfig(seed=tree.get("seed", MISSING), **nodes), tracking=tracking)
 
 
+def read_params(params: Mapping[str, str]) -> RunConfig:
+    """The run that these params of MLflow's describe; what an older version did not record has its default.
+
+    Raises:
+        ConfigError: a param is of no setting that there is, or cannot be used.
+    """
+    nodes: dict[str, dict[str, Any]] = {node: {} for node in (*TABLES, *NODES) if node != "tracking"}
+    for key, value in params.items():
+        node, _, name = key.partition(".")
+        if node in nodes:
+            nodes[node][name] = value
+    made: dict[str, Any] = {}
+    for node, texts in nodes.items():
+        cls = _class(node, texts) if texts or node in NODES else None
+        if cls is None:
+            raise ConfigError(f"{node}.name", "", "one of " + ", ".join(TABLES[node]), "The run did not record it")
+        kinds = {item.name: str(item.type) for item in fields(cls)}
+        for name, value in texts.items():
+            if name not in kinds:
+                raise _foreign_key(node, name, value, texts.get("name", node))
+        made[node] = cls(**{name: _value(text, kinds[name]) for name, text in texts.items()})
+    return RunConfig(seed=_value(params.get("seed", "0"), "int"), **made)
+
+
+def _value(text: str, kind: str) -> Any:
+    """A setting from how it is spelled; what cannot be read is left for the rule of its field to refuse."""
+    if text == "null" and "None" in kind:
+        return None
+    if kind.startswith("str"):
+        return text
+    if kind.startswith("bool"):
+        return {"true": True, "false": False}.get(text, text)
+    try:
+        return int(text) if kind.startswith("int") else float(text)
+    except ValueError:
+        return text
+
+
 def known_keys() -> list[str]:
     """Every dotted key that some configuration of a run has."""
     classes = [(node, cls) for node, table in TABLES.items() for cls in table.values()] + [*NODES.items()]

@@ -45,6 +45,7 @@ STOREYS = (
         "experiments.doctor",
         "experiments.predict",
         "experiments.compare",
+        "experiments.reproduce",
     ),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
@@ -115,7 +116,7 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
         name
-        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict")
+        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict", "reproduce")
         if f"experiments.{name}" in MODULES
     ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")

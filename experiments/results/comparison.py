@@ -40,6 +40,7 @@ class Side:
     changes: str = ""
     curves: Mapping[str, Curve] = field(default_factory=dict)
     answers: Evaluation | None = None
+    run_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,15 @@ def t_interval(summary: Summary, confidence: float = 0.95) -> tuple[float, float
     """Where the true mean lies with that confidence, by Student's t; None for a single value."""
     if summary.deviation is None:
         return None
+    half = t_quantile(summary.n - 1, confidence) * summary.deviation / math.sqrt(summary.n)
+    return summary.mean - half, summary.mean + half
+
+
+def t_quantile(freedom: int, confidence: float = 0.95) -> float:
+    """How many deviations to either side hold so much of Student's t."""
     from scipy.special import stdtrit  # late: commands that need no interval start faster
 
-    half = float(stdtrit(summary.n - 1, (1 + confidence) / 2)) * summary.deviation / math.sqrt(summary.n)
-    return summary.mean - half, summary.mean + half
+    return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 @dataclass(frozen=True)

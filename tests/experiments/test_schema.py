@@ -9,9 +9,20 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError, RunConfig, Validated, flatten
-from experiments.schema import NODES, TABLES, Settings, UsageError, load
+from cifar.config import (
+    SGD,
+    ConfigError,
+    Cosine,
+    DataConfig,
+    Model3Config,
+    RunConfig,
+    TrainingConfig,
+    Validated,
+    flatten,
+)
+from experiments.schema import NODES, TABLES, Settings, UsageError, load, read_params
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.spelling import spelled
 
 
 def tree(**options: str) -> dict[str, Any]:
@@ -176,3 +187,40 @@ def test_of_500_random_faults_none_passes_and_each_is_named_on_one_line() -> Non
         message = str(error.value)
         assert key in message
         assert message.isprintable()
+
+
+def test_recorded_params_become_the_run_that_they_tell_of() -> None:
+    for run in (
+        RunConfig(),
+        RunConfig(
+            model=Model3Config(max_norm=None, depth=2),
+            optimizer=SGD(momentum=0.9, nesterov=True, learning_rate=1e-07),
+            schedule=Cosine(warmup_epochs=0.5),
+            training=TrainingConfig(epochs=3, max_minutes=1.5, early_stopping_patience=2),
+            data=DataConfig(path="123", train_size=64),
+            seed=2**32 - 1,
+        ),
+    ):
+        params = {key: spelled(value) for key, value in flatten(run).items()}
+        assert read_params({**params, "tracking.uri": "null", "sweep.seed": "0"}) == run
+
+
+def test_what_an_older_version_did_not_record_has_its_default() -> None:
+    assert read_params({"model.name": "model1", "optimizer.name": "sgd", "schedule.name": "constant"}) == RunConfig(
+        optimizer=SGD()
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({}, "model.name="),
+        ({"model.name": "model9"}, "model.name=model9: expected one of model1, model2, model3"),
+        ({"model.name": "model1", "model.depth": "2"}, "model.depth=2: model1 has no depth"),
+        ({"model.name": "model1", "model.filters": "many"}, "model.filters=many: expected a whole number"),
+    ],
+)
+def test_params_of_something_else_are_refused(params: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_params({"optimizer.name": "sgd", "schedule.name": "constant", **params})
+    assert str(error.value).startswith(told)

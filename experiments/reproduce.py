@@ -1,0 +1,181 @@
+"""Train a recorded run again and see whether it comes to the same: python -m experiments.reproduce RUN"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NoReturn
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from cifar.config import ConfigError, RunConfig
+from cifar.proof import DataError
+from experiments.compare import read_sides
+from experiments.display import say
+from experiments.execution import Place, execute
+from experiments.folders import new_folder, write_config
+from experiments.record import fingerprint
+from experiments.results.comparison import CODE, Side, differing
+from experiments.results.reproduction import IDENTICAL, Verdict, judge
+from experiments.schema import Settings, UsageError, read_params
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.provenance import describe_environment
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError
+from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.twins import FINGERPRINT_TAG
+
+if TYPE_CHECKING:
+    from cifar.data import Dataset
+
+REPRODUCES_TAG = "reproduces"
+
+HELP = """\
+Trains a run again from what it recorded (settings, seed, images, code) and gives a verdict: identical to the bit,
+within seed noise, or different; and where the first difference appeared. The new training is a run of its own.
+
+  python -m experiments.reproduce RUN
+  python -m experiments.reproduce best
+
+RUN      MLflow's id, the beginning of it, the run's name or folder; best, latest or champion
+--uri    another store than mlflow.db here, or $MLFLOW_TRACKING_URI
+
+The same bits can be expected from the same machine, device, number of threads, code and versions. Seed noise is the
+95 % prediction interval from runs of three or more seeds with the same settings; else the interval of the difference on
+the same test images. Exit code: 0 identical or within noise, 1 different.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("command line", message, "See --help")
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 reproduced, 1 different, 2 it is the user's to mend, 130, 143."""
+    if {"--help", "-h"} & {*argv}:
+        print(HELP, end="")
+        return 0
+    console = Console(soft_wrap=True)
+    try:
+        typed = _arguments(argv)
+        with raise_on_stop():
+            verdict = _reproduce(typed.run, TrackingConfig(uri=typed.uri), console)
+    except (ConfigError, TrackingError, DataError) as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        return 2
+    except ArithmeticError as error:
+        print(f"different: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return STOPPED_BY_CTRL_C
+    except Terminated:
+        return Terminated.exit_code
+    say(console, told(verdict))
+    return 0 if verdict.holds else 1
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="python -m experiments.reproduce", add_help=False, allow_abbrev=False)
+    parser.add_argument("run")
+    parser.add_argument("--uri")
+    return parser.parse_args(argv)
+
+
+def _reproduce(named: str, config: TrackingConfig, console: Console) -> Verdict:
+    from cifar.data import load_dataset
+
+    with console.status("reading the run") if console.is_terminal else nullcontext():
+        (then,) = read_sides((named,), config)
+    run = _settings(then)
+    say(console, f"reproducing {then.name}")
+    dataset = load_dataset(run.data)
+    for line in premises(then, run, dataset):
+        say(console, line)
+    tracking = replace(config, run_name=f"reproduction-of-{then.run_id[:8]}", log_model=False)
+    folder = new_folder("outputs")
+    text = redact(OmegaConf.to_yaml(asdict(run) | {"tracking": asdict(tracking)}))
+    write_config(folder, text)
+    result = execute(
+        Settings(run, tracking), text, Place(folder, console), tags={REPRODUCES_TAG: then.run_id}, dataset=dataset
+    )
+    if not result.run_id:
+        raise TrackingError(f"{folder}: the store does not have the new run, so it cannot be compared; see above")
+    (now,) = read_sides((result.run_id,), config)
+    return judge(then, now, _other_seeds(then, config))
+
+
+def _settings(then: Side) -> RunConfig:
+    """What the run was set to, as long as it trained in fact."""
+    run = read_params(then.params)
+    epochs = max((len(curve) for curve in then.curves.values()), default=0)
+    if not epochs:
+        raise TrackingError(f"run {then.name}: recorded no epoch, so there is nothing to reproduce")
+    if epochs == run.training.epochs or run.schedule.spans_training:
+        return run
+    return replace(run, training=replace(run.training, epochs=epochs))
+
+
+def premises(then: Side, run: RunConfig, dataset: Dataset) -> list[str]:
+    """What is not as it was, so that other bits may come out; nothing where all of it is the same."""
+    here = describe_environment()
+    said = [
+        f"{key}: {before or 'not recorded'}, now {now or 'not known'}"
+        for key, (before, now) in differing(
+            {key: then.tags[key] for key in (*CODE, "cpu", "cpu.cores") if key in then.tags},
+            {key: here[key] for key in (*CODE, "cpu", "cpu.cores") if key in here},
+        ).items()
+    ]
+    versions = [{k: v for k, v in tags.items() if k.startswith("version.")} for tags in (then.tags, here)]
+    said += [f"{key}: {before}, now {now}" for key, (before, now) in differing(*versions).items()]
+    digest = then.tags.get("data.digest")
+    if digest is not None and digest != dataset.digest:
+        said.append(f"data.digest: {digest[:12]}, now {dataset.digest[:12]}: these are other images")
+    recorded = then.tags.get(FINGERPRINT_TAG)
+    if recorded is not None and recorded == fingerprint(run, dataset.digest):
+        said.append("settings, images, training code and libraries are those of the run")
+    return said
+
+
+def _other_seeds(then: Side, config: TrackingConfig) -> Sequence[dict[str, float]]:
+    """The final metrics of finished runs with these settings but another seed, one for each seed."""
+    from experiments.tracking.reading import read_runs
+
+    own = _without_seed(then.params)
+    found: dict[str, dict[str, float]] = {}
+    for run in read_runs(config):
+        seed = run.params.get("seed", "")
+        if run.status == "FINISHED" and seed != then.params.get("seed") and _without_seed(run.params) == own:
+            found.setdefault(seed, dict(run.metrics))
+    return list(found.values())
+
+
+def _without_seed(params: dict[str, str] | object) -> dict[str, str]:
+    assert isinstance(params, dict)
+    return {k: v for k, v in params.items() if k != "seed" and k.partition(".")[0] not in ("tracking", "compute")}
+
+
+def told(verdict: Verdict) -> str:
+    """A verdict in a line or two."""
+    if verdict.word == IDENTICAL:
+        return f"verdict: {verdict.word}, in all {verdict.epochs} epochs and every answer to the test images"
+    lines = [f"verdict: {verdict.word}"]
+    if verdict.first is not None:
+        lines.append(f"first difference: {verdict.first[1]} of epoch {verdict.first[0]} of {verdict.epochs}")
+    elif verdict.epochs:
+        lines.append(f"the {verdict.epochs} epochs are equal to the bit, the answers to the test images are not")
+    then, now = (("-" if value is None else f"{value:.2%}") for value in (verdict.then, verdict.now))
+    if verdict.low is None or verdict.high is None:
+        lines.append(f"{verdict.metric} {then} then, {now} now; {verdict.basis}")
+    else:
+        expected = f"{verdict.low:.2%} to {verdict.high:.2%} ({verdict.basis})"
+        lines.append(f"{verdict.metric} {then} then, {now} now; expected {expected}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
