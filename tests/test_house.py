@@ -29,7 +29,7 @@ STOREYS = (
     ("experiments.tracking",),
     ("experiments.results",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
-    ("experiments.record", "experiments.display", "experiments.folders", "experiments.speed"),
+    ("experiments.record", "experiments.display", "experiments.folders", "experiments.recipe", "experiments.speed"),
     ("experiments.execution",),
     ("experiments.search",),
     ("experiments.retyping",),
@@ -46,6 +46,7 @@ STOREYS = (
         "experiments.predict",
         "experiments.compare",
         "experiments.reproduce",
+        "experiments.promote",
     ),
 )
 """From the ground up. A module imports from its own storey or from below; a package stands for all of its modules."""
@@ -116,7 +117,7 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
         name
-        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict", "reproduce")
+        for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict", "reproduce", "promote")
         if f"experiments.{name}" in MODULES
     ]
     heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")

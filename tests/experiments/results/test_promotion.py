@@ -1,0 +1,61 @@
+"""Who is let through: a setting that is better over seeds, beyond doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from experiments.results.promotion import gate, same_setting, seeds_of
+from experiments.tracking.reading import RecordedRun
+
+
+def run(number: int, score: float | None = None, **about: Any) -> RecordedRun:
+    given: dict[str, Any] = {
+        "name": f"run {number}",
+        "status": "FINISHED",
+        "experiment": "cifar10",
+        "began": number,
+        "ended": None,
+        "params": {"model.name": "model1", "seed": str(number)},
+        "tags": {},
+        "metrics": {} if score is None else {"test_accuracy": score},
+        "artifact_uri": "",
+    }
+    return RecordedRun(**{"run_id": str(number), **given, **about})
+
+
+def test_without_a_champion_the_gate_is_open() -> None:
+    found = gate([0.6], [])
+    assert (found.opens, found.champion, found.difference) == (True, None, None)
+
+
+def test_it_opens_for_what_is_better_beyond_doubt_only() -> None:
+    champion = [0.60, 0.61, 0.62]
+    better = gate([0.70, 0.71, 0.72], champion)
+    assert better.opens
+    assert better.difference is not None
+    assert better.difference.mean == pytest.approx(0.1)
+    assert not gate([0.61, 0.62, 0.63], champion).opens, "one point, with a deviation of one"
+    assert not gate([0.50, 0.51, 0.52], champion).opens, "clearly worse"
+    assert not gate([0.9], champion).opens, "a single seed has no interval"
+
+
+def test_seeds_of_a_setting_differ_in_nothing_that_decides() -> None:
+    params = {"model.name": "model1", "seed": "2", "compute.threads": "1", "tracking.uri": "x", "data.cache": "y"}
+    assert same_setting(params) == {("model.name", "model1")}
+    first = run(1, 0.6)
+    runs = [
+        run(2, 0.7, params=params),
+        run(3, 0.9, params={"model.name": "model2", "seed": "3"}),
+        run(4),
+        run(5, float("nan")),
+        run(6, 0.5, status="FAILED"),
+        first,
+    ]
+    assert {seed: item.run_id for seed, item in seeds_of(first, runs).items()} == {"2": "2", "1": "1"}
+
+
+def test_a_seed_that_was_trained_twice_counts_once_the_newest() -> None:
+    runs = [run(3, 0.8, params={"model.name": "model1", "seed": "1"}), run(1, 0.6)]
+    assert [item.run_id for item in seeds_of(run(1), runs).values()] == ["3"]
