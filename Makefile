@@ -1,6 +1,7 @@
 # make setup  only make the environment, .venv
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
+# make report say who is best, and write report.html
 # make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
 # make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 # make bench  time training beside other ways to do it              make bench-sweep  the same for whole sweeps
@@ -13,7 +14,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: setup run test check ui doctor soak bench bench-sweep lock clean help
+.PHONY: setup run test check report ui doctor soak bench bench-sweep lock clean help
 
 help:
 	@sed -n '/^PYTHON/q; s/^# //p' Makefile
@@ -30,6 +31,9 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+report: $(READY)
+	@$(BIN)/python -m experiments.report $(ARGS)
 
 ui: $(READY)
 	@$(BIN)/python -m experiments.ui $(ARGS)

@@ -18,12 +18,19 @@ from experiments.tracking.provenance import describe_environment
 
 RESULTS = Path(__file__).parent / "results"
 
+NO_IMAGES = "none"
+
 Results = dict[str, Any]
 """What is kept as JSON."""
 
 
-def new_parser(name: str, about: str, more: str, repeats: int) -> argparse.ArgumentParser:
-    """A command line with the options that every benchmark has; `repeats` is how many rounds it makes by default."""
+def new_parser(name: str, about: str, more: str, repeats: int, trains: bool = True) -> argparse.ArgumentParser:
+    """A command line with the options that every benchmark has.
+
+    Args:
+        repeats: how many rounds it makes by default.
+        trains: whether it takes images, which may be asked for.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=about,
@@ -32,12 +39,15 @@ def new_parser(name: str, about: str, more: str, repeats: int) -> argparse.Argum
     )
     add = parser.add_argument
     add("--repeats", type=count, default=repeats, help=f"rounds, after one to warm up ({repeats})")
-    add(
-        "--data",
-        choices=("cifar10", "sample"),
-        default="cifar10",
-        help="sample: made-up images; not written by default",
-    )
+    if trains:
+        add(
+            "--data",
+            choices=("cifar10", "sample"),
+            default="cifar10",
+            help="sample: made-up images; not written by default",
+        )
+    else:
+        parser.set_defaults(data=NO_IMAGES)
     add("--busy-ok", action="store_true", help="measure although others use the machine; recorded in the results")
     add(
         "--json",
@@ -50,7 +60,7 @@ def new_parser(name: str, about: str, more: str, repeats: int) -> argparse.Argum
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, kept: Path) -> argparse.Namespace:
     """Read a command line; made-up images do not overwrite the results that are kept."""
     options = parser.parse_args(argv)
-    if options.json is None and options.data == "cifar10":
+    if options.json is None and options.data in ("cifar10", NO_IMAGES):
         options.json = kept
     return options
 

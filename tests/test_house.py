@@ -46,6 +46,7 @@ STOREYS = (
         "experiments.predict",
         "experiments.compare",
         "experiments.reproduce",
+        "experiments.report",
         "experiments.promote",
     ),
 )
@@ -106,6 +107,9 @@ def test_imports_go_down_only(module: str) -> None:
         ("experiments", ("experiments",)),
         ("hydra", ("experiments.run", "experiments.sweepline", "experiments.commandline", "experiments.overrides")),
         ("omegaconf", ("experiments",)),
+        ("plotly", ("experiments.results.page",)),
+        ("jinja2", ("experiments.results.page",)),
+        ("markupsafe", ("experiments.results.page",)),
         ("matplotlib", ("cifar.figures", "experiments.tracking.recorder", "experiments.results")),
     ],
 )
@@ -120,7 +124,19 @@ def test_the_commands_start_without_the_heavy_libraries() -> None:
         for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict", "reproduce", "promote")
         if f"experiments.{name}" in MODULES
     ]
-    heavy = ("tensorflow", "keras", "jax", "mlflow", "keras_tuner", "matplotlib", "sklearn", "scipy", "distributed")
+    heavy = (
+        "tensorflow",
+        "keras",
+        "jax",
+        "mlflow",
+        "keras_tuner",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "distributed",
+        "plotly",
+        "jinja2",
+    )
     script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"
     script = script.replace(str(heavy), str(set(heavy)))
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

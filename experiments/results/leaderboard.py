@@ -97,14 +97,22 @@ def _configuration(runs: tuple[FinishedRun, ...], metric: str) -> Configuration:
     return Configuration(_without_seed(runs[0]), runs, _over_seeds(runs, metric), _over_seeds(runs, TEST))
 
 
-def _over_seeds(runs: Iterable[FinishedRun], metric: str) -> Summary | None:
-    # A seed that ran twice repeats itself and is no new evidence: its runs count as one, their mean.
-    by_seed: dict[str, list[float]] = {}
+def by_seed(runs: Iterable[FinishedRun], metric: str) -> dict[str, float]:
+    """A metric for each seed; a run without one counts as a seed of its own.
+
+    A seed that ran twice repeats itself and is no new evidence: its runs count as one, their mean.
+    """
+    found: dict[str, list[float]] = {}
     for run in runs:
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
-            by_seed.setdefault(run.params.get(SEED, run.run_id), []).append(value)
-    return summarize([summarize(values).mean for values in by_seed.values()]) if by_seed else None
+            found.setdefault(run.params.get(SEED, run.run_id), []).append(value)
+    return {seed: summarize(values).mean for seed, values in found.items()}
+
+
+def _over_seeds(runs: Iterable[FinishedRun], metric: str) -> Summary | None:
+    values = by_seed(runs, metric)
+    return summarize([*values.values()]) if values else None
 
 
 def _columns(configs: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

@@ -25,14 +25,14 @@ def as_table(board: Leaderboard) -> RenderableType:
     parts: list[RenderableType] = []
     if everyone:
         headers, rows = _standings(board, own)
-        labels = [_label(header, board.columns) if header in own else header for header in headers]
-        parts += [Text(), _terminal(labels, rows), Text(_explanation(board), style="dim")]
+        labels = [label(header, board.columns) if header in own else header for header in headers]
+        parts += [Text(), terminal_table(labels, rows), Text(_explanation(board), style="dim")]
     if everyone and others:
         settings = [[row[0], _settings(c.params, others, board.columns)] for row, c in zip(rows, everyone, strict=True)]
-        parts += [Text(), _terminal(["#", "also"], settings)]
+        parts += [Text(), terminal_table(["#", "also"], settings)]
     if board.unfinished:
         rows = [[name, status, "\n".join(filter(None, told))] for name, status, *told in _unfinished(board)]
-        parts += [Text(), _terminal(["not finished", "status", "error, settings"], rows)]
+        parts += [Text(), terminal_table(["not finished", "status", "error, settings"], rows)]
     return Group(*parts[1:]) if parts else Text("No runs.")
 
 
@@ -59,7 +59,7 @@ def _standings(board: Leaderboard, keys: Sequence[str]) -> tuple[list[str], list
     rows = []
     for place, configuration in enumerate(everyone):
         rank = str(place + 1) if place < len(board.ranked) else NONE
-        params = [_short(configuration.params.get(key)) for key in keys]
+        params = [short(configuration.params.get(key)) for key in keys]
         scores = [_score(summaries[place], name) for name, summaries in metrics]
         rows.append([rank, *params, _n(configuration), *scores])
     scored = [f"{name} %" if name.endswith("accuracy") else name for name, _ in metrics]
@@ -82,7 +82,7 @@ def _explanation(board: Leaderboard) -> str:
     return " ".join(said)
 
 
-def _label(key: str, columns: Sequence[str]) -> str:
+def label(key: str, columns: Sequence[str]) -> str:
     """The short name of a dotted key: `model` for model.name, `depth` for model.depth where no other key ends so."""
     section, _, last = key.rpartition(".")
     if last == "name":
@@ -91,10 +91,10 @@ def _label(key: str, columns: Sequence[str]) -> str:
 
 
 def _settings(params: Mapping[str, str], keys: Sequence[str], columns: Sequence[str]) -> str:
-    return " ".join(f"{_label(key, columns)}={_short(params[key])}" for key in keys if key in params) or NONE
+    return " ".join(f"{label(key, columns)}={short(params[key])}" for key in keys if key in params) or NONE
 
 
-def _short(value: str | None) -> str:
+def short(value: str | None) -> str:
     """Four significant digits of a fraction; whole numbers (seeds, sizes) and words as they are."""
     if value is None:
         return NONE
@@ -129,7 +129,7 @@ def _error(run: FinishedRun) -> str:
 # --- two kinds of table -------------------------------------------------------------------------
 
 
-def _terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def terminal_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for header in headers:
         table.add_column(Text(header), overflow="fold")

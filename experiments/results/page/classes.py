@@ -1,0 +1,88 @@
+"""For each network the best run whose answers to the test images were kept: which classes it tells apart."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cifar.config import CLASS_NAMES
+from cifar.evaluation import Evaluation
+from experiments.results.boards import Board, kept_validation
+from experiments.tracking.artifacts import fetch
+from experiments.tracking.config import TrackingConfig
+from experiments.tracking.reading import RecordedRun
+from experiments.tracking.service import TrackingError
+
+PREDICTIONS = "predictions/test_predictions.npz"
+MOST_TRIES = 20
+"""Runs of one network that are asked for predictions, the best first; most keep them, and of a server each asks."""
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: `n` images, the share of them that was recognised, and of those called so the share that was right."""
+
+    name: str
+    n: int
+    recall: float
+    precision: float
+    taken_for: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run and what its network answered."""
+
+    run: RecordedRun
+    answers: Evaluation
+
+    @property
+    def scores(self) -> list[ClassScore]:
+        """The ten classes, the worst recognised first."""
+        return sorted(_scores(self.answers), key=lambda score: score.recall)
+
+
+def best_seen(boards: Iterable[Board], config: TrackingConfig) -> list[Seen]:
+    """One run for each network of the first board, chosen by validation (of the document's kind: the newest)."""
+    board = next(iter(boards), None)
+    if board is None:
+        return []
+    runs: dict[str, list[RecordedRun]] = {}
+    for group in board.groups:
+        runs.setdefault(group.model, []).extend(group.runs)
+    with tempfile.TemporaryDirectory() as aside:
+        found = [_first_with_answers(sorted(runs[model], key=_best), config, Path(aside)) for model in sorted(runs)]
+    return [seen for seen in found if seen is not None]
+
+
+def _best(run: RecordedRun) -> tuple[float, int]:
+    score = kept_validation(run)
+    return -score if math.isfinite(score) else 0, -run.began
+
+
+def _first_with_answers(runs: list[RecordedRun], config: TrackingConfig, aside: Path) -> Seen | None:
+    from cifar.evaluation import load_predictions
+
+    for run in runs[:MOST_TRIES]:
+        try:
+            if (file := fetch(run, PREDICTIONS, config, aside)) is not None:
+                return Seen(run, load_predictions(file))
+        except (TrackingError, OSError, ValueError):  # the next one may be whole
+            continue
+    return None
+
+
+def _scores(answers: Evaluation) -> Iterator[ClassScore]:
+    counts = answers.confusion
+    for number, name in enumerate(CLASS_NAMES):
+        n, right, called = int(counts[number].sum()), int(counts[number, number]), int(counts[:, number].sum())
+        if n == 0:
+            continue
+        wrong = counts[number].copy()
+        wrong[number] = 0
+        other = int(wrong.argmax())
+        taken_for = f"{CLASS_NAMES[other]} ({int(wrong[other]):,})" if wrong[other] else ""
+        yield ClassScore(name, n, right / n, right / called if called else math.nan, taken_for)
