@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar.config import CLASS_NAMES, RunConfig, flatten
+from experiments.results.settings import LEFT_OUT
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import code_digest, library_versions, packages, uncommitted_diff
@@ -34,13 +35,9 @@ def tracking_params(settings: Settings) -> dict[str, Any]:
     return {TrackingConfig.key(name): value for name, value in asdict(settings.tracking).items()}
 
 
-NOT_COMPARED = ("compute.device", "compute.threads", "training.checkpoint_every", "data.path", "data.cache")
-"""Settings that two equal runs may differ in: a processor and its threads round differently, and no more than that."""
-
-
 def fingerprint(run: RunConfig, data_digest: str) -> str:
     """SHA-256 of all that decides a result: settings, images and their split, code, libraries. Equal runs are twins."""
-    settings = {key: value for key, value in flatten(run).items() if key not in NOT_COMPARED}
+    settings = {key: value for key, value in flatten(run).items() if key not in LEFT_OUT}
     decisive = {"settings": settings, "data": data_digest, "code": code_digest(), "libraries": library_versions()}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 

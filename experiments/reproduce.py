@@ -21,6 +21,7 @@ from experiments.folders import new_folder, write_config
 from experiments.record import fingerprint
 from experiments.results.comparison import CODE, Side, differing
 from experiments.results.reproduction import IDENTICAL, Verdict, judge
+from experiments.results.settings import setting
 from experiments.schema import Settings, UsageError, read_params
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
@@ -145,18 +146,13 @@ def _other_seeds(then: Side, config: TrackingConfig) -> Sequence[dict[str, float
     """The final metrics of finished runs with these settings but another seed, one for each seed."""
     from experiments.tracking.reading import read_runs
 
-    own = _without_seed(then.params)
+    own = setting(then.params)
     found: dict[str, dict[str, float]] = {}
     for run in read_runs(config):
         seed = run.params.get("seed", "")
-        if run.status == "FINISHED" and seed != then.params.get("seed") and _without_seed(run.params) == own:
+        if run.status == "FINISHED" and seed != then.params.get("seed") and setting(run.params) == own:
             found.setdefault(seed, dict(run.metrics))
     return list(found.values())
-
-
-def _without_seed(params: dict[str, str] | object) -> dict[str, str]:
-    assert isinstance(params, dict)
-    return {k: v for k, v in params.items() if k != "seed" and k.partition(".")[0] not in ("tracking", "compute")}
 
 
 def told(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from experiments.results.leaderboard import (
     by_seed,
 )
 from experiments.results.ranks import Place, Scores, places
+from experiments.results.settings import decisive
 from experiments.results.statistics import Summary, summarize
 from experiments.tracking.reading import RecordedRun
 from experiments.tracking.words import REAL
@@ -23,9 +24,6 @@ KEPT = "val_accuracy"
 """The validation accuracy of the epoch whose weights a run kept."""
 
 BEST = "best_val_accuracy"
-LEFT_OUT = ("compute.device", "compute.threads", "training.checkpoint_every", "data.path", "data.cache")
-"""Settings that equal trainings may differ in; a sweep takes them for equal too, before it repeats one."""
-LEFT_OUT_NODES = ("tracking", "sweep")
 SHOWN_FIRST = ("model.name", "optimizer.name", ALWAYS_TELLS)
 
 
@@ -104,12 +102,8 @@ def _board(data: str, runs: Sequence[RecordedRun]) -> Board:
 
 def finished(run: RecordedRun) -> FinishedRun:
     """The run as a leaderboard takes it: with the settings that decide a result, and the score that it kept."""
-    settings = {
-        key: value
-        for key, value in run.params.items()
-        if key not in LEFT_OUT and key.partition(".")[0] not in LEFT_OUT_NODES
-    }
-    return FinishedRun(run.run_id, run.name, run.status, settings, {**run.metrics, KEPT: kept_validation(run)})
+    metrics = {**run.metrics, KEPT: kept_validation(run)}
+    return FinishedRun(run.run_id, run.name, run.status, decisive(run.params), metrics)
 
 
 def kept_validation(run: RecordedRun) -> float:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.results.settings import setting
 from experiments.results.statistics import Difference, Summary, difference, summarize
 
 if TYPE_CHECKING:
     from experiments.tracking.reading import RecordedRun
 
 SCORE = "test_accuracy"
-ASIDE = (
-    "tracking.",
-    "sweep.",
-    "compute.device",
-    "compute.threads",
-    "training.checkpoint_every",
-    "data.cache",
-    "data.path",
-)
-"""Params that do not tell one setting from another."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +45,11 @@ def gate(candidate: Sequence[float], champion: Sequence[float]) -> Gate:
     return Gate(summarize(candidate), summarize(champion), difference(candidate, champion))
 
 
-def same_setting(params: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """What two runs have to share to be seeds of one setting."""
-    return frozenset((key, value) for key, value in params.items() if key != "seed" and not key.startswith(ASIDE))
-
-
 def seeds_of(run: RecordedRun, runs: Iterable[RecordedRun]) -> dict[str, RecordedRun]:
     """The finished runs of a run's setting that were scored on the test images, the newest of each seed."""
-    own, found = same_setting(run.params), dict[str, "RecordedRun"]()
+    own, found = setting(run.params), dict[str, "RecordedRun"]()
     for other in runs:
         scored = math.isfinite(other.metrics.get(SCORE, math.nan))
-        if other.status == "FINISHED" and scored and same_setting(other.params) == own:
+        if other.status == "FINISHED" and scored and setting(other.params) == own:
             found.setdefault(other.params.get("seed", ""), other)
     return found

@@ -15,7 +15,11 @@ from experiments.compare import main
 
 @pytest.fixture(scope="module")
 def trained(
-    tmp_path_factory: pytest.TempPathFactory, exit_code: Callable[..., int], tiny: tuple[str, ...], made_database: Path
+    tensorflow_on_cpu: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    exit_code: Callable[..., int],
+    tiny: tuple[str, ...],
+    made_database: Path,
 ) -> Path:
     """A working folder with three runs: two that differ in the seed, and the first again."""
     home = tmp_path_factory.mktemp("home")

@@ -18,7 +18,11 @@ from experiments.tracking.finding import find
 
 @pytest.fixture(scope="module")
 def trained(
-    tmp_path_factory: pytest.TempPathFactory, exit_code: Callable[..., int], tiny: tuple[str, ...], made_database: Path
+    tensorflow_on_cpu: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    exit_code: Callable[..., int],
+    tiny: tuple[str, ...],
+    made_database: Path,
 ) -> Path:
     """A working folder with a trained network and pictures."""
     import os

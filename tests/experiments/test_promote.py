@@ -27,7 +27,11 @@ from tests.services.ports import free_port
 
 @pytest.fixture(scope="module")
 def home(
-    tmp_path_factory: pytest.TempPathFactory, exit_code: Callable[..., int], tiny: tuple[str, ...], made_database: Path
+    tensorflow_on_cpu: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    exit_code: Callable[..., int],
+    tiny: tuple[str, ...],
+    made_database: Path,
 ) -> Iterator[Path]:
     """A working folder with a promoted run, and presets of its own."""
     home = tmp_path_factory.mktemp("home")

@@ -7,8 +7,7 @@ from dataclasses import astuple
 
 import pytest
 
-from experiments.record import NOT_COMPARED
-from experiments.results.boards import LEFT_OUT, boards, kept_validation, looks_at_test
+from experiments.results.boards import boards, kept_validation, looks_at_test
 from tests.experiments.results.recorded import recorded
 
 
@@ -26,10 +25,6 @@ def test_threads_device_tracking_and_sweep_do_not_make_another_setting() -> None
     other = {"compute__threads": 1, "compute__device": "gpu", "tracking__run_name": "b", "sweep__x": 1}
     (board,) = boards([recorded(0.60, seed=1), recorded(0.62, seed=2, **other)])
     assert len(board.ranked) == 1
-
-
-def test_what_a_sweep_takes_for_equal_is_equal_here() -> None:
-    assert set(LEFT_OUT) == set(NOT_COMPARED)
 
 
 def test_the_best_mean_of_validation_is_first_whatever_test_says() -> None:
