@@ -62,7 +62,8 @@ def score_by_setting(trials: Sequence[ScoredTrial], objective: str) -> Figure:
         elif _is_wide(places):
             axes.set_xscale("log")
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+            whole = all(place.is_integer() for place in places)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=whole))
         axes.set_title(name, loc="left", fontsize=9, color=INK)
         _plain(axes)
     for axes in every[len(names) :]:
