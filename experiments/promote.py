@@ -31,7 +31,7 @@ from experiments.tracking.registry import has_network, register
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 from experiments.tracking.store import open_to_read
-from experiments.tracking.words import REGISTERED
+from experiments.tracking.words import REAL, REGISTERED, NoSuchRunError, run_id_of
 
 PROMOTES_TAG = "promotes"
 
@@ -43,7 +43,7 @@ images, over several seeds. Seeds that are missing are trained first. The settin
   python -m experiments.promote best --seeds 5 --name my_recipe
 
 RUN       MLflow's id, the beginning of it, the run's name or folder; best, latest or champion
---seeds   of the setting, at least so many (3); the champion has those that it was promoted with
+--seeds   of the setting, at least so many (3); of the champion's all count that the store has
 --name    of the preset: conf/experiment/NAME.yaml (the run's name)
 --force   register it although it is not better, and replace a preset of this name
 --uri     another store than mlflow.db here, or $MLFLOW_TRACKING_URI
@@ -63,14 +63,19 @@ def main(argv: list[str]) -> int:
     if {"--help", "-h"} & {*argv}:
         print(HELP, end="")
         return 0
+    from cifar.checkpoints import CheckpointError
+
     console = Console(soft_wrap=True)
     try:
         typed = _arguments(argv)
         with raise_on_stop():
             return _promote(typed, TrackingConfig(uri=typed.uri), console)
-    except (ConfigError, TrackingError, DataError) as error:
+    except (ConfigError, TrackingError, DataError, CheckpointError, OSError) as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
+    except ArithmeticError as error:  # a seed that diverged
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return STOPPED_BY_CTRL_C
     except Terminated:
@@ -96,6 +101,8 @@ def _promote(typed: argparse.Namespace, config: TrackingConfig, console: Console
     with console.status("reading the runs") if console.is_terminal else nullcontext():
         run, champion = _read(typed.run, config), _champion(config)
     setting = read_params(run.params)
+    if not typed.force:
+        _refuse_other_images(run, champion)
     preset = CONF / "experiment" / f"{typed.name or _file_name(run.name)}.yaml"
     if preset.exists() and not typed.force:
         raise ConfigError("--name", preset.stem, f"another name, since {preset} is there", "--force replaces it")
@@ -113,8 +120,8 @@ def _promote(typed: argparse.Namespace, config: TrackingConfig, console: Console
         return 1
     chosen = run if has_network(run) else _network_of(list(seeds.values()))
     about = {"test_accuracy": _score(found.candidate), "seeds": ",".join(sorted(seeds)), "forced": str(not found.opens)}
-    version = register(open_to_read(config), chosen, about)
     preset.write_text(_recipe(run, setting, found, preset.stem), encoding="utf-8")
+    version = register(open_to_read(config), chosen, about)
     say(console, f"champion of {REGISTERED}: version {version}, run {chosen.name} ({chosen.run_id[:8]})")
     say(console, f"to serve it: mlflow models serve -m models:/{REGISTERED}@champion --env-manager local")
     say(console, f"to train it: python -m experiments.run experiment={preset.stem} ({preset})")
@@ -132,12 +139,22 @@ def _read(named: str, config: TrackingConfig) -> RecordedRun:
 
 
 def _champion(config: TrackingConfig) -> RecordedRun | None:
+    """The champion's run; None where there is none, or it was deleted."""
     try:
-        return _read("champion", config)
-    except TrackingError as error:
-        if "no network is the champion" in str(error):
-            return None
-        raise
+        run_id = run_id_of("champion", config)
+    except NoSuchRunError:
+        return None
+    return next((item for item in read_runs(config) if item.run_id == run_id), None)
+
+
+def _refuse_other_images(run: RecordedRun, champion: RecordedRun | None) -> None:
+    """Only what was scored on the same images can be compared, and made-up ones are easy."""
+    name, size = (run.params.get(key, "") for key in ("data.name", "data.test_size"))
+    if name != REAL:
+        raise ConfigError("data.name", name, f"{REAL}, the images that {REGISTERED} is for", "--force takes it")
+    if champion is not None and champion.params.get("data.test_size", "") != size:
+        others = champion.params.get("data.test_size")
+        raise ConfigError("data.test_size", size, f"{others}, as the champion was scored", "--force takes it")
 
 
 def _train_missing(run: RecordedRun, setting: RunConfig, number: int, config: TrackingConfig, console: Console) -> None:

@@ -10,8 +10,8 @@ import yaml  # type: ignore[import-untyped]
 GROUPS = ("model", "optimizer", "schedule", "data")
 """Groups whose option has the name that the configuration holds."""
 
-ELSEWHERE = ("compute",)
-"""Nodes that belong to a machine, not to a setting."""
+ELSEWHERE = {"compute": ("device", "threads")}
+"""Settings that belong to a machine."""
 
 
 def as_recipe(config: Mapping[str, Any], comments: Iterable[str]) -> str:
@@ -36,7 +36,8 @@ def _values(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the options of the groups do not say already: every value but names."""
     values: dict[str, Any] = {}
     for node, inner in config.items():
-        if node in ELSEWHERE:
-            continue
-        values[node] = {key: value for key, value in inner.items() if key != "name"} if node in GROUPS else inner
+        if isinstance(inner, Mapping):
+            left_out = (*ELSEWHERE.get(node, ()), *(("name",) if node in GROUPS else ()))
+            inner = {key: value for key, value in inner.items() if key not in left_out}
+        values[node] = inner
     return {node: inner for node, inner in values.items() if inner != {}}

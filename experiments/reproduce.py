@@ -61,12 +61,14 @@ def main(argv: list[str]) -> int:
     if {"--help", "-h"} & {*argv}:
         print(HELP, end="")
         return 0
+    from cifar.checkpoints import CheckpointError
+
     console = Console(soft_wrap=True)
     try:
         typed = _arguments(argv)
         with raise_on_stop():
             verdict = _reproduce(typed.run, TrackingConfig(uri=typed.uri), console)
-    except (ConfigError, TrackingError, DataError) as error:
+    except (ConfigError, TrackingError, DataError, CheckpointError) as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
     except ArithmeticError as error:
@@ -158,7 +160,8 @@ def _other_seeds(then: Side, config: TrackingConfig) -> Sequence[dict[str, float
 def told(verdict: Verdict) -> str:
     """A verdict in a line or two."""
     if verdict.word == IDENTICAL:
-        return f"verdict: {verdict.word}, in all {verdict.epochs} epochs and every answer to the test images"
+        answers = " and every answer to the test images" if verdict.answers else "; the run recorded no answers"
+        return f"verdict: {verdict.word}, in all {verdict.epochs} epochs{answers}"
     lines = [f"verdict: {verdict.word}"]
     if verdict.first is not None:
         lines.append(f"first difference: {verdict.first[1]} of epoch {verdict.first[0]} of {verdict.epochs}")

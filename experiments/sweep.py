@@ -40,7 +40,7 @@ pruning   which trials stop early: none, median, halving (conf/pruning/)
 workers   who trains: local, cluster; workers.address=tcp://... (conf/workers/)
 sweep.    objective, seed, max_trials, max_minutes, max_retries, final_seeds, reuse, dry_run (conf/sweep.yaml)
 
-SWEEP is a sweep's folder, or the id, the beginning of it, or the name of its run in MLflow.
+SWEEP is a sweep's folder, the id, the beginning of it, or the name of its run in MLflow, or latest.
 Everything else is for the runs, as in python -m experiments.run --help.
 --config-dir=FOLDER adds a folder of your own to conf/.
 """

@@ -79,3 +79,12 @@ def team_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
         store = request.getfixturevalue("cluster").new_database()
     with running(tmp_path_factory.mktemp("server"), "--auth", store=store) as server:
         yield server
+
+
+LONG = ("test_sweeps_trained.py", "test_end_to_end.py", "test_starts.py", "test_stops.py", "test_final.py")
+"""Files that take longest: begun first, so that no process is left with one of them in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are handed out in this order (`--no-loadscope-reorder`)."""
+    items.sort(key=lambda item: item.path.name not in LONG)

@@ -26,7 +26,7 @@ class Side:
     """One of the two runs.
 
     Attributes:
-        packages: name to version; empty if they were not recorded.
+        packages: name to version; empty if neither they nor the changes were recorded, as of a sweep's trials.
         changes: what its code had beyond its commit, as `git diff` prints it.
         curves: the metrics of its epochs.
         answers: what it answered to the test images; None if that was not recorded.
@@ -61,7 +61,8 @@ class Comparison:
     Attributes:
         test: B less A on the same test images; None where that cannot be said, and then `why_not` tells why.
         classes: the ten, on the test images.
-        settings, packages, versions: those that differ, by name.
+        unknown: whose packages, and changes beyond the commit, were not recorded.
+        settings, packages: those that differ, by name.
         code: commit, and whether there were changes beyond it, where they differ.
         changed_files: files that one of the two had changed beyond its commit, where these changes differ.
         data: digest and source of the images, where they differ.
@@ -73,6 +74,7 @@ class Comparison:
     test: Paired | None
     why_not: str
     classes: tuple[ClassChange, ...]
+    unknown: tuple[str, ...]
     settings: Mapping[str, Pair]
     code: Mapping[str, Pair]
     changed_files: tuple[str, ...]
@@ -90,6 +92,7 @@ def compare(a: Side, b: Side) -> Comparison:
         test=None if why_not else _test(a, b),
         why_not=why_not,
         classes=() if why_not else _classes(a, b),
+        unknown=tuple(side.name for side in (a, b) if not side.packages),
         settings=differing(_settings(a), _settings(b)),
         code=differing(*({key: side.tags[key] for key in CODE if key in side.tags} for side in (a, b))),
         changed_files=_changed_files(a, b),
@@ -160,7 +163,7 @@ def _settings(side: Side) -> dict[str, str]:
 
 
 def _changed_files(a: Side, b: Side) -> tuple[str, ...]:
-    if a.changes == b.changes:
+    if a.changes == b.changes or not (a.packages and b.packages):
         return ()
     lines = [line for side in (a, b) for line in side.changes.splitlines()]
     named = [line.partition(" b/")[2] for line in lines if line.startswith("diff --git ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
@@ -64,7 +65,8 @@ def _classes(found: Comparison) -> list[str]:
     if not moved:
         return ["No class moved more than chance would have it."]
     named = [f"{item.name} {100 * (item.b - item.a) / item.n:+.1f}" for item in moved]
-    return [f"Classes that moved (points for B; of ten classes one in two moves by chance at 5 %): {', '.join(named)}."]
+    chance = "by chance alone one of ten does in up to four of ten comparisons"
+    return [f"Classes that moved (points for B; {chance}): {', '.join(named)}."]
 
 
 def _differences(found: Comparison) -> list[str]:
@@ -78,6 +80,8 @@ def _differences(found: Comparison) -> list[str]:
     lines = [
         f"Different: {', '.join(differing)}." if differing else "Nothing differs in settings, code, packages or data."
     ]
+    if found.unknown:
+        lines.append(f"Packages and changes beyond the commit were not recorded by {' and '.join(found.unknown)}.")
     if found.changed_files:
         lines.append(f"Changed beyond the commit, not the same in both: {', '.join(found.changed_files)}.")
     return lines
@@ -105,6 +109,8 @@ def _class_row(item: ClassChange) -> list[str]:
 def _number(name: str, value: float | None) -> str:
     if value is None:
         return NONE
+    if not math.isfinite(value):
+        return str(value)
     if name in PERCENT:
         return f"{value:.2%}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.4f}"

@@ -26,6 +26,7 @@ class Verdict:
         low, high: the interval that `now` had to be in, and `basis` what it was made of.
         first: (epoch, metric) of the first difference; None if there is none in what both recorded.
         epochs: how many epochs both recorded.
+        answers: whether both recorded what the network answered to the test images.
     """
 
     word: str
@@ -37,6 +38,7 @@ class Verdict:
     basis: str
     first: tuple[int, str] | None
     epochs: int
+    answers: bool = False
 
     @property
     def holds(self) -> bool:
@@ -52,8 +54,8 @@ def judge(then: Side, now: Side, others: Sequence[Mapping[str, float]]) -> Verdi
         others: the final metrics of runs with the same settings but other seeds; the run itself not among them.
     """
     first, epochs = _first(then, now), _epochs(then, now)
-    if epochs and first is None and _same_answers(then, now):
-        return Verdict(IDENTICAL, "", None, None, None, None, "", None, epochs)
+    if epochs and first is None and _same_length(then, now) and _same_answers(then, now):
+        return Verdict(IDENTICAL, "", None, None, None, None, "", None, epochs, then.answers is not None)
     metric = "test_accuracy" if "test_accuracy" in {*then.metrics} & {*now.metrics} else "val_accuracy"
     a, b = then.metrics.get(metric, math.nan), now.metrics.get(metric, math.nan)
     low, high, basis = _interval(then, now, metric, others)
@@ -99,6 +101,11 @@ def _first(then: Side, now: Side) -> tuple[int, str] | None:
 
 def _epochs(then: Side, now: Side) -> int:
     return max((min(len(then.curves.get(n, ())), len(now.curves.get(n, ()))) for n in EPOCH_METRICS), default=0)
+
+
+def _same_length(then: Side, now: Side) -> bool:
+    """Whether neither went on for longer than the other."""
+    return all(len(then.curves.get(name, ())) == len(now.curves.get(name, ())) for name in EPOCH_METRICS)
 
 
 def _same_answers(then: Side, now: Side) -> bool:

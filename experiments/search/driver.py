@@ -237,7 +237,7 @@ def _check_limits(session: _Session) -> None:
     if session.stop:
         return
     left = _seconds_left(session)
-    if _same_failures(session.history):
+    if _is_more_to_come(session) and _same_failures(session):
         reason = session.history.session_failures[-1].reason
         session.stop = f"{SAME_FAILURES} trials in a row failed for the same reason: {reason}"
         session.broken = True
@@ -247,8 +247,17 @@ def _check_limits(session: _Session) -> None:
             del session.running[future]
 
 
-def _same_failures(history: History) -> bool:
-    last = history.session_failures[-SAME_FAILURES:]
+def _is_more_to_come(session: _Session) -> bool:
+    """Whether there are trials that would fail of the same reason too."""
+    if session.part == FINAL:
+        return bool(session.waiting) or next_wanted(session.history) is not None
+    return bool(session.waiting) or len(session.history.trials) < session.history.limits.max_trials
+
+
+def _same_failures(session: _Session) -> bool:
+    """Whether the last ones of this part, of this session, failed of the same; a search and its end do not add up."""
+    failures = [trial for trial in session.history.session_failures if bool(trial.of) == (session.part == FINAL)]
+    last = failures[-SAME_FAILURES:]
     kinds = {(trial.reason or "").partition(":")[0] for trial in last}
     return len(last) == SAME_FAILURES and len(kinds) == 1
 

@@ -27,7 +27,7 @@ from experiments.tracking.twins import Twin
 if TYPE_CHECKING:
     from cifar.data import Dataset
 
-KEPT = (SCORE, "test_loss", "best_epoch", "epochs_run", "training_seconds")
+KEPT = (SCORE, "test_loss", "best_val_accuracy", "best_epoch", "epochs_run", "training_seconds", "parameters")
 """The results that a sweep's ledger keeps of it."""
 
 

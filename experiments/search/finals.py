@@ -41,7 +41,8 @@ class Verdict:
         settings: how many settings were tried, whatever came of them.
         seeds: that the final trainings had, those that failed included.
         failed: how many of them failed.
-        looks: how often this sweep looked at the test images: its earlier winners, before it went on further, too.
+        looks: how often this sweep looked at the test images: its earlier winners, before it went on further, too, but
+            not for what was taken over from equal runs.
     """
 
     winner: Trial
@@ -116,5 +117,5 @@ def verdict(history: History) -> Verdict | None:
         settings=len({frozenset(trial.point.items()) for trial in history.ended}),
         seeds=tuple(dict.fromkeys(item.config["seed"] for item in asked)),
         failed=sum(final.state == "failed" for _, final in found),
-        looks=sum(SCORE in final.facts for final in history.finals),
+        looks=sum(SCORE in final.facts and "reused" not in final.facts for final in history.finals),
     )

@@ -30,6 +30,7 @@ class History:
         self.session_began_at = 0
         self.session_failures: list[Trial] = []
         self.seconds_before, self.last_at = 0.0, 0
+        self.finals_since = 0
 
     def apply(self, entry: Entry) -> None:
         """Take in what happened.
@@ -42,11 +43,14 @@ class History:
             raise ValueError(f"unexpected {entry.kind}")
         handler(entry)
         self.last_at = entry.at
+        if part_of(entry) == FINAL and not self.finals_since:
+            self.finals_since = entry.at
 
     @property
     def seconds(self) -> float:
-        """How long the sweep was worked on, all sessions together, up to its last entry."""
-        here = self.last_at - self.session_began_at if self.session_began_at else 0
+        """How long the sweep was searched, all sessions together, up to its last entry; not what ends it."""
+        last = self.finals_since or self.last_at
+        here = last - self.session_began_at if self.session_began_at else 0
         return self.seconds_before + max(0, here) / 1000
 
     @property
@@ -72,6 +76,7 @@ class History:
     def _on_opened(self, entry: Entry) -> None:
         self.seconds_before = self.seconds
         self.session_began_at = entry.at
+        self.finals_since = 0
         self.session_failures = []
 
     def _on_extended(self, entry: Entry) -> None:

@@ -8,15 +8,20 @@ from experiments.search.ledger import LEDGER_FILE
 from experiments.search.records import SweepError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.finding import find, is_folder
+from experiments.tracking.reading import read_runs
 
 
 def folder_of(named: str, tracking: TrackingConfig) -> Path:
     """The folder of a sweep, named as it is or by the id, the beginning of it, or the name of its run in MLflow.
 
+    `latest` is the sweep that began last.
+
     Raises:
         SweepError: there is no sweep of that name here.
         TrackingError: there is no such run, or several; or the store cannot be used.
     """
+    if named == "latest":
+        named = _latest(tracking)
     if is_folder(named):
         folder: Path | None = Path(named)
     else:
@@ -29,3 +34,11 @@ def folder_of(named: str, tracking: TrackingConfig) -> Path:
     if not (folder / LEDGER_FILE).is_file():
         raise SweepError(f"resume={named}: {folder} is no sweep's (it has no {LEDGER_FILE})")
     return folder
+
+
+def _latest(tracking: TrackingConfig) -> str:
+    """MLflow's id of the newest sweep."""
+    sweeps = [run for run in read_runs(tracking) if "sweep.space" in run.params]
+    if not sweeps:
+        raise SweepError("resume=latest: there is no sweep yet. Begin one: python -m experiments.sweep")
+    return sweeps[0].run_id

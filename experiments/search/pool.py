@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,7 +232,7 @@ class DaskWorkers:
     def _give_up(self, error: Exception) -> None:
         reason = error if isinstance(error, SweepError) else SweepError(f"the workers are gone ({first_line(error)})")
         for task in [*self._running, *self._waiting]:
-            if not task.future.cancelled():
+            with suppress(InvalidStateError):  # the driver may take one back at this very moment
                 task.future.set_exception(reason)
         self._running.clear()
         self._waiting.clear()

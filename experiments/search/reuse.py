@@ -16,7 +16,7 @@ def twin_of(run: RunConfig, identity: str, store: Store | None, having: str = "v
     """A finished run of this fingerprint that has a metric, in the store of a sweep; None where none is known."""
     if store is None:
         return None
-    may_end_early = run.training.early_stopping_patience is not None or run.training.max_minutes is not None
+    may_end_early = run.training.early_stopping_patience is not None  # not max_minutes: that is the machine's speed
     epochs = range(1 if may_end_early else run.training.epochs, run.training.epochs + 1)
     try:
         with one_line_errors("finished runs cannot be looked for"):

@@ -24,7 +24,8 @@ def in_words(verdict: Verdict) -> str:
     failed = f"; {verdict.failed} of them failed" if verdict.failed else ""
     lines.append(
         f"chosen among {verdict.settings} settings, by validation only; trained again on seeds that chose nothing "
-        f"({seeds}){failed}; this sweep looked at the test images {verdict.looks} times, once after each training"
+        f"({seeds}){failed}; this sweep looked at the test images {verdict.looks} times, once after each training of "
+        "its own"
     )
     return "\n".join(lines)
 

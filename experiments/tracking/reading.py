@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -23,6 +24,8 @@ AT_A_TIME = 500  # ids in one query: SQLite takes at most 32,766 variables
 
 PARENT_TAG = "mlflow.parentRunId"
 
+_RESUMED = re.compile(r"^resume\.(\d+)\.(.+)$")
+
 Curve = list[tuple[int, float]]
 """The values of a metric, each after its step."""
 
@@ -33,6 +36,7 @@ class RecordedRun:
 
     Attributes:
         experiment: the name of its MLflow experiment.
+        params: with what it was gone on with last, where that was something else (see `effective`).
         began, ended: milliseconds since 1970; `ended` is None while it runs.
         metrics: the last value of each; NaN where it was no number.
         artifact_uri: where its artifacts are; relative ones are meant from the folder of the database.
@@ -53,6 +57,16 @@ class RecordedRun:
     def parent(self) -> str | None:
         """The id of the run that it is below."""
         return self.tags.get(PARENT_TAG)
+
+
+def effective(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    """The settings that a run ended with: MLflow cannot change a param, so `resume=` keeps what changed as tags."""
+    found = dict(params)
+    resumed = [(int(number), key) for tag in tags for number, key in _RESUMED.findall(tag)]
+    for number, key in sorted(resumed):
+        if key in found:
+            found[key] = tags[f"resume.{number}.{key}"]
+    return found
 
 
 def read_runs(config: TrackingConfig, asked: str | None = None) -> list[RecordedRun]:
@@ -140,7 +154,7 @@ def _all_runs(database: sqlite3.Connection) -> list[RecordedRun]:
             experiment=experiment,
             began=began or 0,
             ended=ended,
-            params=params.get(run_id, {}),
+            params=effective(params.get(run_id, {}), tags.get(run_id, {})),
             tags=tags.get(run_id, {}),
             metrics={key: math.nan if value is None else value for key, value in metrics.get(run_id, {}).items()},
             artifact_uri=artifact_uri or "",
@@ -192,7 +206,7 @@ def _recorded(run: Any, experiment: str) -> RecordedRun:
         experiment=experiment,
         began=info.start_time or 0,
         ended=info.end_time,
-        params=dict(run.data.params),
+        params=effective(run.data.params, run.data.tags),
         tags=dict(run.data.tags),
         metrics=dict(run.data.metrics),
         artifact_uri=info.artifact_uri or "",

@@ -23,6 +23,10 @@ REAL = "cifar10"
 """The data set of the runs that `best` means, unless there are none: made-up images are easy."""
 
 
+class NoSuchRunError(TrackingError):
+    """There is no run that the word could mean."""
+
+
 def run_id_of(word: str, config: TrackingConfig, having: str | None = None) -> str:
     """MLflow's id of the run that one of the WORDS means in a store.
 
@@ -44,7 +48,7 @@ def run_id_of(word: str, config: TrackingConfig, having: str | None = None) -> s
     if chosen is None:
         kind = "finished training with validation images" if word == "best" else "training"
         kept = " that kept its network" if having else ""
-        raise TrackingError(f"run {word}: there is no {kind}{kept} yet. Make one: python -m experiments.run")
+        raise NoSuchRunError(f"run {word}: there is no {kind}{kept} yet. Make one: python -m experiments.run")
     return chosen.run_id
 
 
@@ -84,7 +88,7 @@ def _champion(config: TrackingConfig) -> str:
             "RESOURCE_DOES_NOT_EXIST",
             "INVALID_PARAMETER_VALUE",
         ):
-            raise TrackingError(
+            raise NoSuchRunError(
                 f"run champion: no network is the champion of {REGISTERED} yet. To make one: "
                 "python -m experiments.promote RUN"
             ) from None

@@ -41,6 +41,7 @@ def home(
     os.chdir(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(promote, "CONF", home / "conf")
+        patch.setattr(promote, "REAL", "sample")
         try:
             typed = ("tracking.run_name=first", "compute=cpu", "training.epochs=1")
             assert exit_code(*tiny, *typed) == 0
@@ -95,6 +96,39 @@ def test_what_is_not_better_is_not_promoted_unless_it_is_forced(
     assert not (here / "conf" / "experiment" / "second.yaml").exists()
     assert main(["second", "--seeds", "1", "--force"]) == 0
     assert (version()[0], version()[2]["forced"]) == ("2", "True")
+
+
+def test_what_was_scored_on_other_images_is_refused(
+    here: Path,
+    exit_code: Callable[..., int],
+    tiny: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fewer = [item for item in tiny if not item.startswith("data.test_size")]
+    typed = (
+        "tracking.run_name=third",
+        "compute=cpu",
+        "training.epochs=1",
+        "data.test_size=10",
+        "tracking.log_model=false",
+    )
+    assert exit_code(*fewer, *typed) == 0
+    assert main(["third"]) == 2
+    assert "error: data.test_size=10: expected 20, as the champion was scored" in capsys.readouterr().err
+    monkeypatch.setattr(promote, "REAL", "cifar10")
+    assert main(["first", "--name", "other"]) == 2
+    assert "error: data.name=sample: expected cifar10, the images that cifar10 is for" in capsys.readouterr().err
+
+
+def test_a_champion_whose_run_was_deleted_keeps_nobody_out(here: Path) -> None:
+    client = open_to_read(TrackingConfig()).client
+    run_id = version()[1]
+    client.delete_run(run_id)
+    try:
+        assert promote._champion(TrackingConfig()) is None
+    finally:
+        client.restore_run(run_id)
 
 
 def test_a_preset_is_not_replaced_unless_it_is_forced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

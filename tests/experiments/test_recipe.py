@@ -37,5 +37,7 @@ def test_its_head_is_what_hydra_and_people_look_for() -> None:
     ]  # fmt: skip
     tree = yaml.safe_load(text)
     assert {"override /model": "model1"} in tree["defaults"]
-    assert "compute" not in tree, "it is the machine's"
+    assert tree["compute"] == {"backend": "tensorflow", "deterministic": False, "precision": "float32"}, (
+        "device and threads are the machine's"
+    )
     assert "name" not in tree["model"]

@@ -63,8 +63,15 @@ def test_code_data_and_packages_differ() -> None:
 def test_files_that_were_changed_are_named_where_the_changes_are_not_the_same() -> None:
     one = "# not in git: new.py\ndiff --git a/cifar/data.py b/cifar/data.py\n+x\n"
     other = "diff --git a/cifar/data.py b/cifar/data.py\n+y\ndiff --git a/b.py b/b.py\n"
-    assert compare(side(changes=one), side(changes=other)).changed_files == ("cifar/data.py", "b.py", "new.py")
-    assert compare(side(changes=one), side(changes=one)).changed_files == ()
+    known = {"packages": {"keras": "3.15"}}
+    found = compare(side(changes=one, **known), side(changes=other, **known))
+    assert (found.changed_files, found.unknown) == (("cifar/data.py", "b.py", "new.py"), ())
+    assert compare(side(changes=one, **known), side(changes=one, **known)).changed_files == ()
+
+
+def test_what_was_not_recorded_is_not_taken_for_a_difference() -> None:
+    found = compare(side("a", changes="# not in git: new.py\n", packages={"keras": "3.15"}), side("a trial"))
+    assert (found.changed_files, found.packages, found.unknown) == ((), {}, ("a trial",))
 
 
 def test_curves_part_at_the_first_epoch_that_is_not_equal_to_the_bit() -> None:

@@ -42,15 +42,27 @@ def test_a_difference_that_chance_would_make_is_none() -> None:
     assert same[3:] == [
         "No class moved more than chance would have it.",
         "Nothing differs in settings, code, packages or data.",
+        "Packages and changes beyond the commit were not recorded by first and second.",
         "Curves: 0 epochs each.",
     ]
 
 
 def test_what_differs_is_counted_and_shown() -> None:
     a = side(
-        "a", params={"seed": "0"}, tags={"data.digest": "x"}, changes="# not in git: new.py\n", metrics={"loss": 1.0}
+        "a",
+        params={"seed": "0"},
+        tags={"data.digest": "x"},
+        changes="# not in git: new.py\n",
+        metrics={"test_loss": float("nan")},
+        packages={"k": "1"},
     )
-    b = side("b", params={"seed": "1", "model.depth": "2"}, tags={"data.digest": "y"}, metrics={"test_accuracy": 0.5})
+    b = side(
+        "b",
+        params={"seed": "1", "model.depth": "2"},
+        tags={"data.digest": "y"},
+        metrics={"test_accuracy": 0.5},
+        packages={"k": "1"},
+    )
     found = compare(a, b)
     words = in_words(a, b, found)
     assert "Which is better on the test images cannot be said: a and b did not record" in words
@@ -64,6 +76,7 @@ def test_what_differs_is_counted_and_shown() -> None:
     assert ["model.depth", "-", "2"] in lines
     assert ["test_accuracy", "-", "50.00%"] in lines
     assert ["data.digest", "x", "y"] in lines
+    assert ["test_loss", "nan", "-"] in lines
 
 
 def test_classes_that_moved_are_named() -> None:

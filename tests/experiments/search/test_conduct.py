@@ -82,7 +82,7 @@ def test_it_says_what_the_winner_scores_beside_the_default_and_how_often_the_tes
     assert chosen.startswith(
         "chosen among 5 settings, by validation only; trained again on seeds that chose nothing (1, 2)"
     )
-    assert chosen.endswith("this sweep looked at the test images 4 times, once after each training")
+    assert chosen.endswith("this sweep looked at the test images 4 times, once after each training of its own")
     assert end.startswith("stopped: 5 trials; to go on: ")
 
 

@@ -160,6 +160,18 @@ def test_three_failures_in_a_row_for_the_same_reason_stop_the_sweep_with_it(tmp_
     assert len(driven(tmp_path, fine, Limits(20))[1].ended) == 20, "it can be gone on with"
 
 
+def test_failures_that_end_a_search_do_not_keep_it_from_its_end(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number > 2 and not job.trial.of:
+            raise OSError("no space left")
+        return scoring(job)
+
+    reason, history = driven(tmp_path, run, Limits(5, final_seeds=1))
+    assert reason == "5 trials, as many as were to be made"
+    assert [final.state for final in history.finals] == ["finished"] * len(history.finals)
+    assert history.finals
+
+
 def test_failures_for_different_reasons_do_not_stop_it(tmp_path: Path) -> None:
     def run(job: Job) -> Outcome:
         raise (OSError, MemoryError, ArithmeticError)[job.trial.number % 3]("no")

@@ -105,7 +105,8 @@ def test_a_final_training_is_a_run_below_its_sweep_that_is_scored_on_the_test_im
         "folder": "finals/0002",
         "run_id": run.info.run_id,
         **{name: run.data.metrics[name] for name in (
-            "test_accuracy", "test_loss", "best_epoch", "epochs_run", "training_seconds",
+            "test_accuracy", "test_loss", "best_val_accuracy", "best_epoch", "epochs_run", "training_seconds",
+            "parameters",
         )},
     }  # fmt: skip
     assert outcome.score == run.data.metrics["best_val_accuracy"]

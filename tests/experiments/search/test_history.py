@@ -79,6 +79,13 @@ FINAL_STARTED = ("started", {"final": 1, "attempt": 1})
 FINAL_FINISHED = ("ended", {"final": 1, "state": "finished", "score": 0.5, "curve": [], "facts": {"run_id": "a"}})
 
 
+def test_final_trainings_are_not_among_the_time_that_a_search_took() -> None:
+    history = told(BEGIN, OPENED, PROPOSED, STARTED, FINISHED, FINAL, FINAL_STARTED, FINAL_FINISHED, seconds=10)
+    assert history.seconds == 40  # from `opened` to the first of them
+    again = told(BEGIN, OPENED, PROPOSED, STARTED, FINISHED, FINAL, OPENED, FINAL_STARTED, seconds=10)
+    assert (again.seconds_before, again.seconds) == (40, 50)
+
+
 def test_final_trainings_have_numbers_of_their_own_and_are_no_trials() -> None:
     history = told(BEGIN, OPENED, PROPOSED, STARTED, FINISHED, FINAL, FINAL_STARTED, FINAL_FINISHED)
     assert [trial.number for trial in history.trials] == history.ended_order == [1]

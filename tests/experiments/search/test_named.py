@@ -27,3 +27,14 @@ def test_a_run_is_no_sweep_and_a_name_that_nothing_has_is_said_so(database: Path
         folder_of("model1-sgd-seed0", TrackingConfig())
     with pytest.raises(TrackingError, match="there is no such run"):
         folder_of("sweep-dep", TrackingConfig())
+
+
+def test_the_latest_is_the_one_that_began_last(database: Path, project: Path) -> None:
+    with pytest.raises(SweepError, match="resume=latest: there is no sweep yet"):
+        folder_of("latest", TrackingConfig())
+    for name in ("a", "b"):
+        with Recorder(TrackingConfig(), project / "sweeps" / name, name, params={"sweep.space": "depth"}):
+            (project / "sweeps" / name / LEDGER_FILE).touch()
+    with Recorder(TrackingConfig(), project / "outputs" / "c", "a run"):
+        pass
+    assert folder_of("latest", TrackingConfig()).resolve() == (project / "sweeps" / "b").resolve()

@@ -40,13 +40,15 @@ def test_a_run_of_as_many_epochs_is_a_twin_and_one_of_fewer_is_not(
     assert twin_of(RUN, "abc", store, having="test_accuracy") is None
 
 
-@pytest.mark.parametrize("training", [
-    TrainingConfig(epochs=3, early_stopping_patience=1), TrainingConfig(epochs=3, max_minutes=9),
-])  # fmt: skip
+def test_one_that_the_clock_cut_short_is_no_twin(store: Store, new_recorder: Callable[..., Recorder]) -> None:
+    record(new_recorder, 2)
+    assert twin_of(replace(RUN, training=TrainingConfig(epochs=3, max_minutes=9)), "abc", store) is None
+
+
 def test_where_it_may_end_early_fewer_epochs_will_do_but_not_more(
-    store: Store, new_recorder: Callable[..., Recorder], training: TrainingConfig
+    store: Store, new_recorder: Callable[..., Recorder]
 ) -> None:
-    run = replace(RUN, training=training)
+    run = replace(RUN, training=TrainingConfig(epochs=3, early_stopping_patience=1))
     record(new_recorder, 4)
     assert twin_of(run, "abc", store) is None
     early = record(new_recorder, 2)

@@ -24,7 +24,7 @@ FOUND = Verdict(
 
 END = (
     "chosen among 20 settings, by validation only; trained again on seeds that chose nothing (1, 2, 3); "
-    "this sweep looked at the test images 6 times, once after each training"
+    "this sweep looked at the test images 6 times, once after each training of its own"
 )
 
 

@@ -109,3 +109,12 @@ def test_a_file_that_is_no_database_of_mlflows_is_one_line(project: Path) -> Non
 def test_more_ids_than_a_query_takes_are_no_trouble(store: Store) -> None:
     first = record(store, "first", [0.5])
     assert read_curves(HERE, [first, *map(str, range(2000))], ["loss"]) == {first: {"loss": [(1, 0.5)]}}
+
+
+def test_a_run_that_was_gone_on_with_has_the_settings_that_it_ended_with(store: Store) -> None:
+    run_id = record(store, "longer", [0.5], **{"training.epochs": 1})
+    for key, value in (("resume.2.training.epochs", "30"), ("resume.10.training.epochs", "50"), ("resume.1.host", "x")):
+        store.client.set_tag(run_id, key, value)
+    for asked in (None, "tags.a = 'longer'"):
+        (run,) = read_runs(HERE, asked)
+        assert run.params == {"training.epochs": "50"}
