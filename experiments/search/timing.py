@@ -17,6 +17,7 @@ from typing import Any
 from cifar.config import ComputeConfig, ModelConfig, RunConfig
 from experiments.speed import BATCHES, Speed, measure
 from experiments.tracking.service import first_line
+from experiments.tracking.signals import held_back
 
 START_SECONDS = 60.0
 """Processes that have not begun by then, TensorFlow's import included, are not waited for."""
@@ -78,7 +79,7 @@ def stopwatches(count: int, compute: ComputeConfig) -> Iterator[Stopwatches]:
     connections: list[Connection] = []
     try:
         resource_tracker.ensure_running()  # here, since it would let Ctrl-C through again
-        with _deaf_to_ctrl_c():
+        with held_back(), _deaf_to_ctrl_c():  # a thread may take the signal: half a start would be seen
             for _ in range(count):
                 here, there = multiprocessing.Pipe()
                 connections.append(here)
