@@ -48,6 +48,9 @@ class Engine(Protocol):
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities, (n, 10) float32, of uint8 images."""
 
+    def take_dropout(self, model: keras.Sequential) -> bool:
+        """Zero the shares that this network does, which has dropout in the same places; False: cannot, and did not."""
+
 
 def build_engine(config: RunConfig, train: Split) -> Engine:
     """Make the engine of the backend that this process uses."""

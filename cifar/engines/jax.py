@@ -18,7 +18,7 @@ import numpy as np
 from cifar.config import RunConfig
 from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
-from cifar.engines.parts import build_parts
+from cifar.engines.parts import build_parts, same_dropout
 
 PREDICT_BATCH = 500
 LOOK_EVERY = 20
@@ -55,6 +55,10 @@ class JaxEngine:
         trainable, others, _ = self._read()
         batches = (images[start : start + PREDICT_BATCH] for start in range(0, len(images), PREDICT_BATCH))
         return np.concatenate([np.asarray(self._forward(trainable, others, jnp.asarray(batch))) for batch in batches])
+
+    def take_dropout(self, model: keras.Sequential) -> bool:
+        """Rates are constants of the compiled step (see `Engine`)."""
+        return same_dropout(self.model, model)
 
     def _batches(self, order: np.ndarray) -> tuple[jax.Array, jax.Array]:
         """Indices and weights, each (steps, batch); the last batch is filled up with images of weight 0."""

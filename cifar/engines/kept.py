@@ -18,6 +18,9 @@ from cifar.engines.parts import build_parts
 NOT_COMPILED = ("seed", "optimizer.learning_rate", "training.", "data.")
 """Settings, or nodes of them, that are in no compiled program under a constant rate (but for the batch size)."""
 
+DROPOUT = {"model.dropout_rate", "model.dense_dropout_rate"}
+"""Of these it is in the program whether anything is dropped, and with some engines how much (see `take_dropout`)."""
+
 
 class KeptEngines:
     """Builds engines, and hands out one that it has, as good as new, where nothing that is compiled differs.
@@ -39,10 +42,8 @@ class KeptEngines:
         self._let_go_of_others(train)
         key = _key(config, train)
         engine = self._kept.pop(key, None)
-        if engine is None:
+        if engine is None or not _renew(engine, config):
             engine = build_engine(config, train)
-        else:
-            _renew(engine, config)
         yield engine
         self._kept[key] = engine
         while sum(map(_bytes, self._kept.values())) > self._most_bytes:
@@ -56,17 +57,22 @@ class KeptEngines:
 
 
 def _key(config: RunConfig, train: Split) -> Hashable:
-    """What is in the compiled program. A rate that never changes is not: it is a variable."""
-    if config.schedule != Constant():
-        return train, frozenset(flatten(config).items())
-    settings = {key: value for key, value in flatten(config).items() if not key.startswith(NOT_COMPILED)}
+    """What is in the compiled program. A rate that never changes is not: it is a variable; nor how much is dropped."""
+    settings = flatten(config)
+    if config.schedule == Constant():
+        settings = {key: value for key, value in settings.items() if not key.startswith(NOT_COMPILED)}
+    settings |= {key: settings[key] > 0 for key in DROPOUT & settings.keys()}
     return train, config.training.batch_size, frozenset(settings.items())
 
 
-def _renew(engine: Engine, config: RunConfig) -> None:
+def _renew(engine: Engine, config: RunConfig) -> bool:
+    """Bring an engine to the state of a new one; False if it has another dropout, which is compiled in."""
     model, optimizer = build_parts(config)
+    if not engine.take_dropout(model):
+        return False
     variables = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
     write_state(engine, model.get_weights(), variables)
+    return True
 
 
 def _bytes(engine: Engine) -> int:

@@ -10,13 +10,18 @@ fuses it), and random bits are made where they are used.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cifar.engines.parts import dropout_layers
+
 Parts = list[tf.Tensor]
+Forward = Callable[[Parts], tf.Tensor]
 
 one_loop = partial(tf.function, jit_compile=True, autograph=False)
 
@@ -27,11 +32,48 @@ def halves(images: tf.Tensor) -> Parts:
     return [images[:middle], images[middle:]]
 
 
-def build_forward(model: keras.Sequential) -> Callable[[Parts], tf.Tensor]:
+@dataclass(frozen=True)
+class Rate:
+    """The share of values that dropout zeroes, as a compiled step reads it: another one needs no other program."""
+
+    threshold: tf.Tensor | tf.Variable
+    """uint32: a value whose random bits are less is zeroed."""
+    scale: tf.Tensor | tf.Variable
+    """float32: what is left is multiplied with it."""
+
+    @classmethod
+    def of(cls, rate: float) -> Rate:
+        """One that stays as it is."""
+        return cls(tf.constant(_threshold(rate)), tf.constant(_scale(rate)))
+
+    @classmethod
+    def variable(cls, rate: float) -> Rate:
+        """One that can be changed."""
+        return cls(tf.Variable(_threshold(rate), trainable=False), tf.Variable(_scale(rate), trainable=False))
+
+    def assign(self, rate: float) -> None:
+        """Change it; from 0 it cannot be, nor to it: nothing is drawn then."""
+        self.threshold.assign(_threshold(rate))
+        self.scale.assign(_scale(rate))
+
+
+def _threshold(rate: float) -> np.uint32:
+    return np.uint32(min(round(rate * 2**32), 2**32 - 1))
+
+
+def _scale(rate: float) -> np.float32:
+    return np.float32(1) / np.float32(1 - rate)  # so a division by a constant is compiled
+
+
+def build_forward(model: keras.Sequential) -> tuple[Forward, list[Rate]]:
     """The network in training mode: parts of a batch to the probabilities of all of it.
 
     Gradients flow to the network's variables as they do through Keras' own layers.
+
+    Returns:
+        The function, and the rates that it reads, one for each of `dropout_layers`.
     """
+    rates = {id(layer): Rate.variable(layer.rate) for layer in dropout_layers(model)}
     steps: list[Callable[[Parts], Parts]] = []
     todo = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
     while todo:
@@ -39,9 +81,9 @@ def build_forward(model: keras.Sequential) -> Callable[[Parts], tf.Tensor]:
         if _is_linear_with_relu(layer):
             pool = todo.pop(0) if todo and _halves_both_sides(todo[0]) else None
             dropped = todo.pop(0) if todo and isinstance(todo[0], layers.Dropout) else None
-            steps.append(partial(_block, layer, pool, dropped))
+            steps.append(partial(_block, layer, pool, dropped, rates.get(id(dropped))))
         elif isinstance(layer, layers.Dropout):
-            steps.append(partial(_each, partial(_dropout, layer)))
+            steps.append(partial(_each, partial(_dropout, layer, rates.get(id(layer)))))
         else:
             steps.append(partial(_each, partial(layer, training=True)))
 
@@ -50,7 +92,7 @@ def build_forward(model: keras.Sequential) -> Callable[[Parts], tf.Tensor]:
             parts = step(parts)
         return tf.concat(parts, axis=0)
 
-    return forward
+    return forward, list(rates.values())
 
 
 def _is_linear_with_relu(layer: layers.Layer) -> bool:
@@ -68,7 +110,11 @@ def _each(layer: Callable[[tf.Tensor], tf.Tensor], parts: Parts) -> Parts:
 
 
 def _block(
-    layer: layers.Layer, pool: layers.MaxPooling2D | None, dropped: layers.Dropout | None, parts: Parts
+    layer: layers.Layer,
+    pool: layers.MaxPooling2D | None,
+    dropped: layers.Dropout | None,
+    rate: Rate | None,
+    parts: Parts,
 ) -> Parts:
     kernel = tf.convert_to_tensor(layer.kernel.value)
     if isinstance(layer, layers.Dense):
@@ -80,17 +126,17 @@ def _block(
     if pool is not None:
         parts = _each(max_pool, parts)
     bias = tf.convert_to_tensor(layer.bias.value)
-    rate = 0.0 if dropped is None else dropped.rate
+    if dropped is None or rate is None:
+        return [bias_relu(part, bias) for part in parts]
     return [bias_relu_dropout(part, bias, rate, _draw_seed(dropped)) for part in parts]
 
 
-def _dropout(layer: layers.Dropout, values: tf.Tensor) -> tf.Tensor:
-    return values if layer.rate == 0 else dropout(values, layer.rate, _draw_seed(layer))
+def _dropout(layer: layers.Dropout, rate: Rate | None, values: tf.Tensor) -> tf.Tensor:
+    return values if rate is None else dropout(values, rate, _draw_seed(layer))
 
 
-def _draw_seed(layer: layers.Dropout | None) -> tf.Tensor:
-    if layer is None or layer.rate == 0:
-        return tf.zeros(2, tf.uint32)  # nothing is drawn
+def _draw_seed(layer: layers.Dropout) -> tf.Tensor:
+    """Two uint32, others at each call."""
     return tf.cast(layer.seed_generator.next(), tf.uint32)
 
 
@@ -132,52 +178,70 @@ def _unpool(values: tf.Tensor, pooled: tf.Tensor, upstream: tf.Tensor) -> tf.Ten
     return tf.pad(whole, [[0, 0], [0, height - 2 * rows], [0, width - 2 * columns], [0, 0]])
 
 
-def bias_relu_dropout(values: tf.Tensor, bias: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+@tf.custom_gradient
+def bias_relu(values: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """relu(values + bias)."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        of_values = _bias_relu_gradient(values, bias, upstream)
+        return of_values, tf.raw_ops.BiasAddGrad(out_backprop=of_values)
+
+    return _bias_relu(values, bias), gradient
+
+
+@one_loop
+def _bias_relu(values: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    return tf.nn.relu(values + bias)
+
+
+@one_loop
+def _bias_relu_gradient(values: tf.Tensor, bias: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    return tf.where(values + bias > 0, upstream, 0.0)
+
+
+def bias_relu_dropout(values: tf.Tensor, bias: tf.Tensor, rate: Rate, seed: tf.Tensor) -> tf.Tensor:
     """relu(values + bias), of which dropout zeroes the share `rate`; `seed`: two uint32."""
+    drop = tf.convert_to_tensor(rate.threshold), tf.convert_to_tensor(rate.scale), seed
 
     @tf.custom_gradient
     def apply(values: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            of_values = _bias_relu_dropout_gradient(values, bias, upstream, seed, rate=rate)
+            of_values = _bias_relu_dropout_gradient(values, bias, upstream, *drop)
             return of_values, tf.raw_ops.BiasAddGrad(out_backprop=of_values)
 
-        return _bias_relu_dropout(values, bias, seed, rate=rate), gradient
+        return _bias_relu_dropout(values, bias, *drop), gradient
 
     return apply(values, bias)
 
 
 @one_loop
-def _bias_relu_dropout(values: tf.Tensor, bias: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
-    return _drop(tf.nn.relu(values + bias), rate, seed)
+def _bias_relu_dropout(values: tf.Tensor, bias: tf.Tensor, *drop: tf.Tensor) -> tf.Tensor:
+    return _drop(tf.nn.relu(values + bias), *drop)
 
 
 @one_loop
-def _bias_relu_dropout_gradient(
-    values: tf.Tensor, bias: tf.Tensor, upstream: tf.Tensor, seed: tf.Tensor, rate: float
-) -> tf.Tensor:
-    return _drop(tf.where(values + bias > 0, upstream, 0.0), rate, seed)
+def _bias_relu_dropout_gradient(values: tf.Tensor, bias: tf.Tensor, upstream: tf.Tensor, *drop: tf.Tensor) -> tf.Tensor:
+    return _drop(tf.where(values + bias > 0, upstream, 0.0), *drop)
 
 
-def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+def dropout(values: tf.Tensor, rate: Rate, seed: tf.Tensor) -> tf.Tensor:
     """Zeroes the share `rate` of the values and scales the others up by as much; `seed`: two uint32."""
+    drop = tf.convert_to_tensor(rate.threshold), tf.convert_to_tensor(rate.scale), seed
 
     @tf.custom_gradient
     def apply(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        return _dropped(values, seed, rate=rate), lambda upstream: _dropped(upstream, seed, rate=rate)
+        return _dropped(values, *drop), lambda upstream: _dropped(upstream, *drop)
 
     return apply(values)
 
 
 @one_loop
-def _dropped(values: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
-    return _drop(values, rate, seed)
+def _dropped(values: tf.Tensor, *drop: tf.Tensor) -> tf.Tensor:
+    return _drop(values, *drop)
 
 
-def _drop(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    if rate == 0:
-        return values
-    threshold = tf.constant(min(round(rate * 2**32), 2**32 - 1), tf.uint32)
-    return tf.where(random_bits(values, seed) >= threshold, values / (1 - rate), 0.0)
+def _drop(values: tf.Tensor, threshold: tf.Tensor, scale: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    return tf.where(random_bits(values, seed) >= threshold, values * scale, 0.0)
 
 
 def random_bits(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

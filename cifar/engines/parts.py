@@ -30,3 +30,14 @@ def build_parts(
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     return model, optimizer
+
+
+def dropout_layers(model: keras.Sequential) -> list[keras.layers.Dropout]:
+    """Those of a network that zero anything."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate > 0]
+
+
+def same_dropout(model: keras.Sequential, other: keras.Sequential) -> bool:
+    """Whether two networks of the same shape zero the same shares."""
+    first, second = ([layer.rate for layer in dropout_layers(one)] for one in (model, other))
+    return first == second

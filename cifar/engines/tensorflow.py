@@ -14,8 +14,8 @@ from cifar.config import RunConfig
 from cifar.data import Split
 from cifar.engines import DivergedError, Progress, Scores
 from cifar.engines.fused import FUSED_CLASSES, take_constraints
-from cifar.engines.layers import build_forward, halves
-from cifar.engines.parts import build_parts
+from cifar.engines.layers import Rate, build_forward, halves
+from cifar.engines.parts import build_parts, dropout_layers, same_dropout
 
 PREDICT_BATCH = 250
 PROGRESS_SECONDS = 0.1
@@ -32,7 +32,7 @@ class TensorFlowEngine:
         self._can_split = threads != 1 and smallest > 1  # oneDNN's convolutions refuse a half without images
         self._batch_size = config.training.batch_size
         self.model, self.optimizer = build_parts(config, FUSED_CLASSES)
-        self._forward_training = self._build_forward(config.compute.precision)
+        self._forward_training, self._rates = self._build_forward(config.compute.precision)
         self._constrain = take_constraints(self.model.trainable_variables, xla=self._jit_compile)
         self._images, self._labels = _on_device(train)
         with tf.device("CPU:0"):
@@ -71,6 +71,16 @@ class TensorFlowEngine:
         with ThreadPoolExecutor(2) as threads:  # the other half of what cifar.engines.layers does with a batch
             return np.concatenate(list(threads.map(lambda batch: self._forward(tf.constant(batch)).numpy(), batches)))
 
+    def take_dropout(self, model: keras.Sequential) -> bool:
+        """Zero the shares that this network does (see `Engine`)."""
+        others = dropout_layers(model)
+        if len(self._rates) != len(others):
+            return same_dropout(self.model, model)
+        for layer, rate, other in zip(dropout_layers(self.model), self._rates, others, strict=True):
+            layer.rate = other.rate
+            rate.assign(other.rate)
+        return True
+
     def _trace_epoch(self, step: tf.types.experimental.GenericCallable) -> tf.types.experimental.ConcreteFunction:
         size = self._batch_size
 
@@ -106,12 +116,13 @@ class TensorFlowEngine:
         right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == labels
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
 
-    def _build_forward(self, precision: str) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Images to probabilities in training mode."""
+    def _build_forward(self, precision: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], list[Rate]]:
+        """Images to probabilities in training mode, and the dropout rates that are no constants of it."""
         if self._jit_compile or precision != "float32":  # XLA fuses all of a step by itself
-            return lambda images: self.model(_scaled(images), training=True)
-        forward, split = build_forward(self.model), halves if self._can_split else lambda images: [images]
-        return lambda images: forward([_scaled(part) for part in split(images)])
+            return lambda images: self.model(_scaled(images), training=True), []
+        forward, rates = build_forward(self.model)
+        split = halves if self._can_split else lambda images: [images]
+        return lambda images: forward([_scaled(part) for part in split(images)]), rates
 
     def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
         return self.model(_scaled(images), training=False)

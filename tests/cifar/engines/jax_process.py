@@ -34,6 +34,8 @@ def main(folder: Path) -> None:
     report["probabilities"] = engine.predict(train.images).sum(axis=1).tolist()
     wider = {"filters": 4, "dense_units": 32, "max_norm": None, **without_dropout}
     report["precisions"] = [losses(build(train, True, name, **wider), epochs=4) for name in ("float16", "float32")]
+    others = (build(train, True, dropout_rate=rate).model for rate in (0.2, 0.3))
+    report["takes dropout"] = [build(train, True).take_dropout(other) for other in others]
     report["diverged"] = diverged_at(train)
     report["trained"] = train_whole(train)
     report["two goes"] = train_in_two_goes(train, folder / "checkpoints")

@@ -62,6 +62,10 @@ def test_dropout_is_keyed_by_seed_and_epoch_by_scan_as_by_steps(both: Any) -> No
     assert scan == pytest.approx(steps, rel=1e-5)
 
 
+def test_a_dropout_that_is_compiled_in_is_not_taken_for_another(both: Any) -> None:
+    assert both[3]["takes dropout"] == [True, False]
+
+
 def test_predictions_are_probabilities(both: Any) -> None:
     assert both[3]["probabilities"] == pytest.approx([1.0] * 70, abs=1e-5)
 

@@ -18,12 +18,14 @@ from cifar.config import (
     Adagrad,
     Adam,
     AdamW,
+    ComputeConfig,
     Constant,
     DataConfig,
     InverseTime,
     Lion,
     Model1Config,
     Model3Config,
+    ModelConfig,
     Nadam,
     OptimizerConfig,
     RMSprop,
@@ -82,7 +84,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
         return SimpleNamespace(model=SimpleNamespace(weights=[rows]), optimizer=SimpleNamespace(variables=[]))
 
     monkeypatch.setattr(module, "build_engine", build)
-    monkeypatch.setattr(module, "_renew", lambda engine, config: None)
+    monkeypatch.setattr(module, "_renew", lambda engine, config: True)
     return made
 
 
@@ -135,6 +137,33 @@ def test_a_max_norm_that_binds_and_dropout_are_as_on_a_new_engine(tiny_dataset: 
     first = replace(CONFIG, model=model, optimizer=SGD(learning_rate=0.05, momentum=0.9))
     fit(engines, first, tiny_dataset)
     assert_same_bits(replace(first, seed=1), engines, tiny_dataset)
+
+
+@pytest.mark.parametrize("model", [SMALL, Model3Config(filters=2, dense_units=4)], ids=["in a block", "on its own"])
+def test_another_dropout_ends_with_the_bits_of_a_new_engine(
+    model: ModelConfig, tiny_dataset: Dataset, traced: list[object]
+) -> None:
+    engines = KeptEngines()
+    fit(engines, replace(CONFIG, model=model), tiny_dataset)
+    another = replace(model, dropout_rate=0.37, dense_dropout_rate=0.613)
+    assert_same_bits(replace(CONFIG, model=another, seed=3), engines, tiny_dataset)
+    assert len(traced) == 2, "the second one is of the new engine that it is compared with"
+    with engines.lent(replace(CONFIG, model=another), tiny_dataset.train) as engine:
+        rates = [layer.rate for layer in engine.model.layers if hasattr(layer, "rate")]
+    assert rates == [0.37, 0.613], "as a network that is saved shall say"
+
+
+def test_an_engine_that_has_its_dropout_compiled_in_is_made_anew_for_another(
+    tiny_dataset: Dataset, traced: list[object]
+) -> None:
+    """As on a GPU, and with less than float32."""
+    engines = KeptEngines()
+    config = replace(CONFIG, compute=ComputeConfig(precision="bfloat16"))
+    fit(engines, config, tiny_dataset)
+    fit(engines, config, tiny_dataset)
+    assert len(traced) == 1
+    assert_same_bits(replace(config, model=replace(SMALL, dropout_rate=0.4)), engines, tiny_dataset)
+    assert len(traced) == 3
 
 
 def test_nor_do_the_bits_depend_on_a_session_of_keras_that_was_cleared(
@@ -193,7 +222,9 @@ Change = Callable[[RunConfig], RunConfig]
     lambda config: replace(config, optimizer=SGD(learning_rate=0.1)),
     lambda config: replace(config, training=TrainingConfig(epochs=9, checkpoint_every=0, early_stopping_patience=2)),
     lambda config: replace(config, data=replace(config.data, cache="elsewhere")),
-], ids=["seed", "rate", "training", "cache"])  # fmt: skip
+    lambda config: replace(config, model=replace(SMALL, dropout_rate=0.3)),
+    lambda config: replace(config, model=replace(SMALL, dense_dropout_rate=0.3)),
+], ids=["seed", "rate", "training", "cache", "dropout", "dense dropout"])  # fmt: skip
 def test_what_is_in_no_graph_needs_no_other_engine(
     change: Change, tiny_dataset: Dataset, built: list[RunConfig]
 ) -> None:
@@ -206,8 +237,8 @@ def test_what_is_in_no_graph_needs_no_other_engine(
 
 
 @pytest.mark.parametrize("change", [
-    lambda config: replace(config, model=replace(SMALL, dropout_rate=0.3)),
-    lambda config: replace(config, model=replace(SMALL, dense_dropout_rate=0.3)),
+    lambda config: replace(config, model=replace(SMALL, dropout_rate=0)),
+    lambda config: replace(config, model=replace(SMALL, dense_dropout_rate=0)),
     lambda config: replace(config, model=replace(SMALL, filters=3)),
     lambda config: replace(config, model=replace(SMALL, kernel_initializer="he_normal")),
     lambda config: replace(config, model=Model3Config(filters=2, dense_units=4)),
@@ -218,7 +249,7 @@ def test_what_is_in_no_graph_needs_no_other_engine(
     lambda config: replace(config, schedule=InverseTime()),
     lambda config: replace(config, schedule=Constant(warmup_epochs=1)),
 ], ids=[
-    "dropout", "dense dropout", "filters", "initializer", "network", "batch size", "momentum", "weight decay",
+    "no dropout", "no dense dropout", "filters", "initializer", "network", "batch size", "momentum", "weight decay",
     "optimizer", "schedule", "warm-up",
 ])  # fmt: skip
 def test_what_is_in_the_graph_needs_another_one(change: Change, tiny_dataset: Dataset, built: list[RunConfig]) -> None:

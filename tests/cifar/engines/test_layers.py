@@ -37,7 +37,7 @@ def test_probabilities_and_gradients_are_those_of_keras(network: ModelConfig, co
     from cifar.models import build_model
 
     model, batch = build_model(network, seed=3), tf.constant(images(count))
-    forward = build_forward(model)
+    forward, _ = build_forward(model)
     variables = [variable.value for variable in model.trainable_variables]
     with tf.GradientTape() as tape:
         ours = forward(halves(batch))
@@ -73,9 +73,9 @@ def test_of_equal_values_the_first_gets_the_gradient_as_in_tensorflow(shape: tup
 def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
     import tensorflow as tf
 
-    from cifar.engines.layers import dropout
+    from cifar.engines.layers import Rate, dropout
 
-    values = dropout(tf.ones([1000, 999]), rate, tf.constant([5, 6], tf.uint32)).numpy()
+    values = dropout(tf.ones([1000, 999]), Rate.of(rate), tf.constant([5, 6], tf.uint32)).numpy()
     kept = np.count_nonzero(values) / values.size
     assert kept == pytest.approx(1 - rate, abs=2e-3)
     assert len(np.unique(values)) <= 2
@@ -85,15 +85,36 @@ def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
         assert np.corrcoef(values[:, :-1].ravel(), values[:, 1:].ravel())[0, 1] == pytest.approx(0, abs=5e-3)
 
 
+@pytest.mark.parametrize("rate", [0.2, 1 / 3, 0.613, 0.9])
+def test_a_rate_that_can_be_changed_gives_the_bits_of_one_that_is_compiled_in(rate: float) -> None:
+    import tensorflow as tf
+
+    from cifar.engines.layers import Rate, dropout, random_bits
+
+    values, seed = tf.random.stateless_normal([100, 37], [1, 2]), tf.constant([5, 6], tf.uint32)
+
+    @tf.function(jit_compile=True)
+    def constant(values: tf.Tensor) -> tf.Tensor:
+        threshold = tf.constant(round(rate * 2**32), tf.uint32)
+        return tf.where(random_bits(values, seed) >= threshold, values / (1 - rate), 0.0)
+
+    changed = Rate.variable(0.5)
+    half = dropout(values, changed, seed).numpy()
+    changed.assign(rate)
+    ours = dropout(values, changed, seed).numpy()
+    assert np.array_equal(ours, constant(values).numpy())
+    assert np.count_nonzero(half) != np.count_nonzero(ours)
+
+
 def test_what_was_dropped_gets_no_gradient_and_the_rest_is_scaled() -> None:
     import tensorflow as tf
 
-    from cifar.engines.layers import bias_relu_dropout
+    from cifar.engines.layers import Rate, bias_relu_dropout
 
     values, bias = tf.ones([50, 8]), tf.range(-3.5, 4.5)
     with tf.GradientTape() as tape:
         tape.watch([values, bias])
-        out = bias_relu_dropout(values, bias, 0.2, tf.constant([1, 2], tf.uint32))
+        out = bias_relu_dropout(values, bias, Rate.of(0.2), tf.constant([1, 2], tf.uint32))
     of_values, of_bias = tape.gradient(out, [values, bias])
     alive = out.numpy() > 0
     assert 0 < alive[:, 4:].mean() < 1
@@ -110,7 +131,7 @@ def test_dropout_is_new_in_each_half_and_at_each_call_and_repeats_from_the_same_
 
     layer = keras.layers.Dropout(0.5, seed=1)
     model = keras.Sequential([keras.Input([13]), layer])
-    forward, ones = build_forward(model), tf.ones([7, 13])
+    (forward, _), ones = build_forward(model), tf.ones([7, 13])
     state = layer.seed_generator.state.numpy()
     first, second = forward([ones, ones]).numpy(), forward([ones, ones]).numpy()
     layer.seed_generator.state.assign(state)

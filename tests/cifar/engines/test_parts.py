@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,3 +66,15 @@ def test_float16_scales_its_loss() -> None:
     optimizer = build_parts(replace(CONFIG, compute=ComputeConfig(precision="float16")))[1]
     assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     assert not isinstance(build_parts(CONFIG)[1], keras.optimizers.LossScaleOptimizer)
+
+
+def test_dropout_is_the_same_where_the_same_shares_are_zeroed() -> None:
+    from cifar.engines.parts import build_parts, dropout_layers, same_dropout
+
+    def network(**rates: float) -> Any:
+        return build_parts(replace(CONFIG, model=replace(CONFIG.model, **rates)))[0]
+
+    assert [layer.rate for layer in dropout_layers(network(dropout_rate=0.1))] == [0.1, 0.5]
+    assert [layer.rate for layer in dropout_layers(network(dense_dropout_rate=0))] == [0.25]
+    assert same_dropout(network(dropout_rate=0.1), network(dropout_rate=0.1))
+    assert not same_dropout(network(dropout_rate=0.1), network(dropout_rate=0.2))
