@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cifar.checkpoints import Checkpoints
     from cifar.compute import Device
     from cifar.data import Dataset
+    from cifar.engines import Engine
     from cifar.evaluation import Evaluation
     from cifar.training import Trained
 
@@ -72,6 +73,7 @@ def execute(
     resume: str | None = None,
     tags: Mapping[str, str] | None = None,
     dataset: Dataset | None = None,
+    engine: Engine | None = None,
 ) -> FinishedRun:
     """Train one network, score it on the test images once, and record all of it.
 
@@ -83,6 +85,7 @@ def execute(
             it was not recorded. None: a new run.
         tags: what else is to be said of the run; they go before what this process says of itself.
         dataset: the images that the settings ask for, where they were loaded already.
+        engine: one for the settings and these images, as good as new, where there is one.
 
     Raises:
         CheckpointError: there is no good checkpoint, or it was made from other images, and the run is as it was; or,
@@ -127,7 +130,7 @@ def execute(
                 put_aside(place.folder)  # of an earlier run; a recorder does it by itself
             say(place.console, headline(run, device, dataset))
             record_beginning(recorder, dataset, run.data.name, resolved_config)
-            trained = _train(run, dataset, recorder, sampler, place, checkpoints)
+            trained = _train(run, dataset, recorder, sampler, place, checkpoints, engine)
             evaluation = _score(trained, dataset)
             say(place.console, verdict(run, trained, evaluation))
             with place.busy("recording the results"):
@@ -213,12 +216,13 @@ def _train(
     sampler: SystemSampler,
     place: Place,
     checkpoints: Checkpoints | None,
+    engine: Engine | None,
 ) -> Trained:
     from cifar.training import train
 
     with TrainingDisplay(run, place.console, place.live) as display:
         try:
-            return train(run, dataset, _Watch(recorder, sampler, display), checkpoints)
+            return train(run, dataset, _Watch(recorder, sampler, display), checkpoints, engine)
         except Exception as error:
             if stop := stop_behind(error):  # TensorFlow makes another exception of it while it traces
                 raise stop from error

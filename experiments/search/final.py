@@ -15,7 +15,7 @@ from experiments.record import fingerprint, run_params, tracking_params
 from experiments.schema import Settings
 from experiments.search.finals import SCORE
 from experiments.search.plan import read_tree
-from experiments.search.process import as_yaml, cleared, prepared, sweep_tags
+from experiments.search.process import as_yaml, cleared, engines, prepared, sweep_tags
 from experiments.search.reuse import twin_of
 from experiments.search.site import Site, reference_in
 from experiments.search.workers import Job, Outcome
@@ -52,8 +52,8 @@ def run_final(job: Job, site: Site, folder: Path) -> Outcome:
         config = as_yaml(settings)
         write_config(folder, config)
         place = Place(folder, Console(quiet=True), live=False)
-        with cleared():
-            result = execute(settings, config, place, reference_in(folder), tags, dataset)
+        with cleared(), engines().lent(run, dataset.train) as engine:
+            result = execute(settings, config, place, reference_in(folder), tags, dataset, engine)
         metrics, run_id = result.metrics, result.run_id
     facts |= {"run_id": run_id} | {name: metrics[name] for name in KEPT if name in metrics}
     return Outcome(metrics[job.bars.objective], facts=facts)

@@ -32,7 +32,16 @@ def prepared(run: RunConfig) -> tuple[Device, Dataset]:
     """
     from cifar import compute
 
-    return compute.prepare(run.compute), _dataset(run.data)
+    device = compute.prepare(run.compute)
+    _freeze_libraries()
+    return device, _dataset(run.data)
+
+
+@lru_cache(maxsize=1)
+def _freeze_libraries() -> None:
+    """What the libraries made of themselves stays: half a million objects, half a second to look through for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @lru_cache(maxsize=2)  # a space may search how many images there are
@@ -78,5 +87,4 @@ def cleared() -> Iterator[None]:
     try:
         yield
     finally:
-        keras.backend.clear_session()
-        gc.collect()
+        keras.backend.clear_session()  # and collects garbage

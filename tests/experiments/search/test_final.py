@@ -142,6 +142,18 @@ def test_it_is_the_run_that_the_same_settings_make_by_hand(recorded: tuple[Site,
     assert outcome.score == result.metrics["val_accuracy"] == result.metrics["best_val_accuracy"]
 
 
+def test_other_seeds_of_the_same_settings_need_no_other_program(
+    recorded: tuple[Site, Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cifar.engines.kept as module
+
+    site, _ = recorded
+    run_trial(final(number=1, seed=1), site)
+    monkeypatch.setattr(module, "build_engine", None)
+    outcome = run_trial(final(number=2, seed=2), site)
+    assert outcome.facts["epochs_run"] == 3.0
+
+
 def test_no_bar_stops_it(recorded: tuple[Site, Recorder]) -> None:
     site, _ = recorded
     job = replace(final(), bars=Bars("val_accuracy", (Bar(2, 2.0, "below the median of 5 others"),)))

@@ -64,6 +64,12 @@ def test_the_configuration_is_kept_whole_and_without_secrets() -> None:
     assert told == asdict(settings.run)
 
 
+def test_what_the_libraries_are_made_of_is_not_looked_through_for_garbage(tensorflow_on_cpu: None) -> None:
+    data = DataConfig(name="sample", train_size=64, validation_size=20, test_size=20)
+    prepared(RunConfig(data=data, compute=ComputeConfig(device="cpu")))
+    assert gc.get_freeze_count() > 200_000
+
+
 @pytest.mark.parametrize("error", [None, ValueError("no")])
 def test_what_keras_keeps_of_a_network_is_let_go_however_it_ended(
     tensorflow_on_cpu: None, error: Exception | None
