@@ -39,7 +39,7 @@ def prepared(run: RunConfig) -> tuple[Device, Dataset]:
 
 @lru_cache(maxsize=1)
 def _freeze_libraries() -> None:
-    """What the libraries made of themselves stays: half a million objects, half a second to look through for garbage."""
+    """What libraries are made of is never garbage: half a million objects, half a second for each look at them."""
     gc.collect()
     gc.freeze()
 
