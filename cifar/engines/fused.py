@@ -6,7 +6,9 @@ are Keras' own variables, so a saved state fits the plain class too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,6 +17,8 @@ import tensorflow as tf
 from cifar.optimizers import OPTIMIZER_CLASSES
 
 BLOCK = 128
+LARGE = 100_000
+"""Weights."""
 
 
 class FusedSGD(keras.optimizers.SGD):
@@ -44,7 +48,10 @@ class FusedRMSprop(keras.optimizers.RMSprop):
         if self.built:
             return
         super().build(variables)
-        self._scratch = [] if self.momentum > 0 else [tf.Variable(tf.zeros_like(v.value)) for v in variables]
+        without = self.momentum == 0
+        self._scratch = [
+            tf.Variable(tf.zeros_like(v.value)) if without and not _is_large(v) else None for v in variables
+        ]
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Update one variable."""
@@ -52,10 +59,14 @@ class FusedRMSprop(keras.optimizers.RMSprop):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
+        squares = self._velocities[index].value
+        if self.momentum == 0 and _is_large(variable):  # the kernel would read and write a slot of zeros
+            _rmsprop(variable, squares, gradient, tf.convert_to_tensor(learning_rate), self.rho, self.epsilon)
+            return
         momentum = self._momentums[index].value if self.momentum > 0 else self._scratch[index]
         tf.raw_ops.ResourceApplyRMSProp(
             var=variable.handle,
-            ms=self._velocities[index].value.handle,
+            ms=squares.handle,
             mom=momentum.handle,
             lr=learning_rate,
             rho=self.rho,
@@ -63,6 +74,20 @@ class FusedRMSprop(keras.optimizers.RMSprop):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+
+def _is_large(variable: keras.Variable | tf.Variable) -> bool:
+    """Whether an update takes longer than the call of what XLA compiled."""
+    return math.prod(variable.shape) >= LARGE
+
+
+@partial(tf.function, jit_compile=True, autograph=False)
+def _rmsprop(
+    variable: tf.Variable, squares: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor, rho: float, epsilon: float
+) -> None:
+    mean = rho * squares + (1 - rho) * gradient * gradient
+    squares.assign(mean)
+    variable.assign_sub(rate * gradient / tf.sqrt(mean + epsilon))
 
 
 class _AdamStep:

@@ -116,16 +116,15 @@ def _block(
     rate: Rate | None,
     parts: Parts,
 ) -> Parts:
-    kernel = tf.convert_to_tensor(layer.kernel.value)
+    kernel, bias = tf.convert_to_tensor(layer.kernel.value), tf.convert_to_tensor(layer.bias.value)
     if isinstance(layer, layers.Dense):
         parts = [matmul(tf.concat(parts, axis=0), kernel)]  # its weights are many: they are read once for all parts
     elif pool is None and dropped is None:
-        return _each(partial(layer, training=True), parts)  # TensorFlow makes one kernel of product, bias and relu
+        return [conv_relu(part, kernel, bias, layer.strides, layer.padding.upper()) for part in parts]
     else:
         parts = [tf.nn.conv2d(part, kernel, layer.strides, layer.padding.upper()) for part in parts]
     if pool is not None:
         parts = _each(max_pool, parts)
-    bias = tf.convert_to_tensor(layer.bias.value)
     if dropped is None or rate is None:
         return [bias_relu(part, bias) for part in parts]
     return [bias_relu_dropout(part, bias, rate, _draw_seed(dropped)) for part in parts]
@@ -154,6 +153,35 @@ def matmul(values: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     return tf.matmul(values[:, :half], top) + tf.matmul(values[:, half:], bottom), gradient
 
 
+def conv_relu(
+    values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, strides: tuple[int, int], padding: str
+) -> tf.Tensor:
+    """relu(convolution + bias), of which TensorFlow makes one kernel."""
+
+    @tf.custom_gradient
+    def apply(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        out = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(values, kernel, strides, padding), bias))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            of_sum = tf.raw_ops.ReluGrad(gradients=upstream, features=out)
+            step = {"out_backprop": of_sum, "strides": [1, *strides, 1], "padding": padding}
+            return (
+                tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(values), filter=kernel, **step),
+                tf.raw_ops.Conv2DBackpropFilter(input=values, filter_sizes=tf.shape(kernel), **step),
+                _sum_of_rows(of_sum),
+            )
+
+        return out, gradient
+
+    return apply(values, kernel, bias)
+
+
+def _sum_of_rows(values: tf.Tensor) -> tf.Tensor:
+    """(..., c) to (c,). As a matrix product; the sum that TensorFlow makes beside a kernel's gradient takes longer."""
+    rows = tf.reshape(values, [-1, values.shape[-1]])
+    return tf.reshape(tf.matmul(tf.ones([1, tf.shape(rows)[0]]), rows), [-1])
+
+
 @tf.custom_gradient
 def max_pool(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """The largest of each 2 x 2: (n, h, w, c) to (n, h // 2, w // 2, c). The gradient goes to the first of equals."""
@@ -166,15 +194,10 @@ def _unpool(values: tf.Tensor, pooled: tf.Tensor, upstream: tf.Tensor) -> tf.Ten
     _, height, width, channels = values.shape
     rows, columns = height // 2, width // 2
     windows = tf.reshape(values[:, : 2 * rows, : 2 * columns], [-1, rows, 2, columns, 2, channels])
-    largest = windows == pooled[:, :, None, :, None]
-    taken = tf.zeros_like(pooled, tf.bool)
-    parts = []
-    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        here = largest[:, :, row, :, column] & ~taken
-        parts.append(tf.where(here, upstream, 0.0))
-        taken |= here
-    pairs = tf.stack([tf.stack(parts[:2], axis=3), tf.stack(parts[2:], axis=3)], axis=2)
-    whole = tf.reshape(pairs, [-1, 2 * rows, 2 * columns, channels])
+    first, second, third = (windows[:, :, row, :, column] == pooled for row, column in ((0, 0), (0, 1), (1, 0)))
+    largest = tf.where(first, 0, tf.where(second, 1, tf.where(third, 2, 3)))
+    here = largest[:, :, None, :, None] == tf.reshape(tf.range(4), [1, 1, 2, 1, 2, 1])
+    whole = tf.reshape(tf.where(here, upstream[:, :, None, :, None], 0.0), [-1, 2 * rows, 2 * columns, channels])
     return tf.pad(whole, [[0, 0], [0, height - 2 * rows], [0, width - 2 * columns], [0, 0]])
 
 

@@ -40,6 +40,18 @@ def test_ten_steps_equal_those_of_keras(case: str) -> None:
     assert not np.allclose(fused[0], _start()[0])
 
 
+def test_so_do_those_of_weights_that_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cifar.engines import fused
+    from cifar.optimizers import OPTIMIZER_CLASSES
+
+    monkeypatch.setattr(fused, "LARGE", 1)
+    monkeypatch.setattr(fused.tf.raw_ops, "ResourceApplyRMSProp", None)
+    config = OPTIMIZERS["rmsprop"](learning_rate=0.01)
+    pairs = zip(_ten_steps(config, fused.FUSED_CLASSES), _ten_steps(config, OPTIMIZER_CLASSES), strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
 def test_max_norm_shrinks_the_columns_that_are_too_long_as_keras_does() -> None:
     import keras
     import tensorflow as tf
