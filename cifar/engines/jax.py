@@ -31,10 +31,18 @@ Totals = tuple[jax.Array, jax.Array]
 
 
 class JaxEngine:
-    """A network and its training images on a CPU or a GPU (see `cifar.engines.Engine`)."""
+    """A network and its training images on a CPU or a GPU (see `cifar.engines.Engine`).
 
-    def __init__(self, config: RunConfig, train: Split, scan: bool | None = None) -> None:
+    Args:
+        config: the run's.
+        train: the training images.
+        scan: whether an epoch is one `lax.scan`; by default on anything but a CPU.
+        unroll: steps that are one turn of the scan's loop: more of them compile longer and may run faster.
+    """
+
+    def __init__(self, config: RunConfig, train: Split, scan: bool | None = None, unroll: int = 1) -> None:
         self._scan = jax.default_backend() != "cpu" if scan is None else scan
+        self._unroll = unroll
         self._batch_size = config.training.batch_size
         self.model, self.optimizer = build_parts(config)
         self._images, self._labels = _on_device(train)
@@ -54,7 +62,8 @@ class JaxEngine:
         """Class probabilities of uint8 images (see `Engine`)."""
         trainable, others, _ = self._read()
         batches = (images[start : start + PREDICT_BATCH] for start in range(0, len(images), PREDICT_BATCH))
-        return np.concatenate([np.asarray(self._forward(trainable, others, jnp.asarray(batch))) for batch in batches])
+        # All are started before the first is waited for: a GPU computes one while the next is on its way to it.
+        return np.concatenate(jax.device_get([self._forward(trainable, others, jnp.asarray(b)) for b in batches]))
 
     def take_dropout(self, model: keras.Sequential) -> bool:
         """Rates are constants of the compiled step (see `Engine`)."""
@@ -96,7 +105,7 @@ class JaxEngine:
         def body(carry: tuple[State, Totals], batch: tuple[jax.Array, jax.Array]) -> tuple[tuple[State, Totals], None]:
             return self._one_step(*carry, images, labels, *batch), None
 
-        carry, _ = jax.lax.scan(body, (state, (jnp.zeros(()), jnp.zeros(()))), (batches, weights))
+        carry, _ = jax.lax.scan(body, (state, (jnp.zeros(()), jnp.zeros(()))), (batches, weights), unroll=self._unroll)
         return carry
 
     def _one_step(

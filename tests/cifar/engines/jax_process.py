@@ -30,6 +30,8 @@ def main(folder: Path) -> None:
         scores = engine.run_epoch(given["order"], lambda step: None)
         np.savez(folder / f"{name}.npz", *engine.model.get_weights())
         report[name] = {"loss": scores.loss, "accuracy": scores.accuracy, "steps": int(engine.optimizer.iterations)}
+    report["unrolled"] = unrolled(train, given["order"])
+    report["predicted"] = predicted(engine)
     report["dropout"] = [[dropout_losses(train, scan) for _ in range(2)] for scan in (True, False)]
     report["probabilities"] = engine.predict(train.images).sum(axis=1).tolist()
     wider = {"filters": 4, "dense_units": 32, "max_norm": None, **without_dropout}
@@ -51,7 +53,30 @@ def compile_once(folder: Path) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def build(train: Split, scan: bool, precision: str = "float32", **model: Any) -> Any:
+def unrolled(train: Split, order: np.ndarray) -> list[list[float]]:
+    """Losses of two epochs by scan, one step at a turn of its loop and two, which do not divide the three steps."""
+    from cifar.engines import seed_dropout
+
+    found = []
+    for unroll in (1, 2):
+        engine, ran = build(train, scan=True, unroll=unroll), []
+        for epoch in (1, 2):
+            seed_dropout(engine.model, 0, epoch)
+            ran.append(engine.run_epoch(order, lambda step: None).loss)
+        found.append(ran)
+    return found
+
+
+def predicted(engine: Any) -> bool:
+    """Whether what an engine says of many images is what it says of each batch."""
+    from cifar.engines.jax import PREDICT_BATCH
+
+    images = np.random.default_rng(0).integers(0, 256, (2 * PREDICT_BATCH + 1, 32, 32, 3)).astype(np.uint8)
+    parts = [engine.predict(images[at : at + PREDICT_BATCH]) for at in range(0, len(images), PREDICT_BATCH)]
+    return bool(np.array_equal(engine.predict(images), np.concatenate(parts)))
+
+
+def build(train: Split, scan: bool, precision: str = "float32", unroll: int = 1, **model: Any) -> Any:
     """An engine for a small model3 whose max-norm binds."""
     from cifar.engines.jax import JaxEngine
 
@@ -61,7 +86,7 @@ def build(train: Split, scan: bool, precision: str = "float32", **model: Any) ->
         data=DataConfig(name="sample", train_size=len(train), validation_size=20),
         compute=ComputeConfig(backend="jax", precision=precision),
     )
-    return JaxEngine(config, train, scan=scan)
+    return JaxEngine(config, train, scan=scan, unroll=unroll)
 
 
 def losses(engine: Any, epochs: int) -> list[float]:

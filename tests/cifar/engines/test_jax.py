@@ -66,6 +66,16 @@ def test_a_dropout_that_is_compiled_in_is_not_taken_for_another(both: Any) -> No
     assert both[3]["takes dropout"] == [True, False]
 
 
+def test_steps_that_are_unrolled_come_to_the_same(both: Any) -> None:
+    one, two = both[3]["unrolled"]
+    assert one == pytest.approx(two, rel=1e-5)
+    assert one[0] != one[1]
+
+
+def test_many_images_are_predicted_as_their_batches_are(both: Any) -> None:
+    assert both[3]["predicted"] is True
+
+
 def test_predictions_are_probabilities(both: Any) -> None:
     assert both[3]["probabilities"] == pytest.approx([1.0] * 70, abs=1e-5)
 
