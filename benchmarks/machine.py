@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib import metadata
 
 import psutil
@@ -40,10 +41,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def versions() -> dict[str, str]:
-    """Python, and the libraries that are there."""
+def versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """Python, and those of these libraries that are there."""
     found = {"python": platform.python_version()}
-    for library in LIBRARIES:
+    for library in libraries:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[library] = metadata.version(library)
     return found
