@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.database import shown
-from experiments.tracking.facts import FOLDER_TAG, REFERENCE, RunFacts, whole_facts
+from experiments.tracking.facts import FOLDER_TAG, IDENTITY_TAG, REFERENCE, RunFacts, whole_facts
 from experiments.tracking.journal import JOURNAL_FILE, Entry, is_being_written, read_journal
-from experiments.tracking.lookup import get_run, identity_of
+from experiments.tracking.lookup import get_run
+from experiments.tracking.reading import RecordedRun, read_runs
+from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
 from experiments.tracking.session import HOMES
 from experiments.tracking.sources import journals
-from experiments.tracking.store import Store, existing_store, open_to_read
+from experiments.tracking.store import address, database_path, is_local, open_to_read
 from experiments.tracking.words import WORDS, run_id_of
 
 SHORTEST = 4
@@ -68,10 +69,11 @@ def find(named: str, config: TrackingConfig, having: str | None = None) -> Found
     (see `words`); `having` is a tag that the run they mean has to have.
 
     Raises:
+        UnreachableError: the store does not answer, and no journal here is of such a run.
         TrackingError: there is none, or several; names those that may have been meant. Or the store cannot be used.
     """
     if named in WORDS:
-        return _recorded(open_to_read(config).client.get_run(run_id_of(named, config, having)))
+        return _meant_by(named, config, having)
     if is_folder(named):
         return in_folder(Path(named))
     found = _in_journals(named) if _ID.fullmatch(named) else []
@@ -86,6 +88,13 @@ def find(named: str, config: TrackingConfig, having: str | None = None) -> Found
         f"run {named}: {len(found)} runs are called or begin so: {', '.join(map(str, ordered[:MOST_SHOWN]))}{more}. "
         "Name one by its id, or by enough of it"
     )
+
+
+def _meant_by(word: str, config: TrackingConfig, having: str | None) -> Found:
+    found = _of_id(run_id_of(word, config, having), config)
+    if found is None:  # a champion that was registered by hand
+        raise TrackingError(f"run {word}: the store has no run that it came from")
+    return found
 
 
 def is_folder(named: str) -> bool:
@@ -137,52 +146,63 @@ def _in_journals(named: str) -> list[Found]:
     ]
 
 
+def recorded(names: Sequence[str], config: TrackingConfig) -> list[RecordedRun]:
+    """The runs that a person named, as their store has them.
+
+    Raises:
+        TrackingError: one of them is not in the store (see `find`), or the store cannot be used.
+    """
+    ids = [find(name, config).run_id for name in names]
+    runs = {run.run_id: run for run in read_runs(config)}
+    for name, run_id in zip(names, ids, strict=True):
+        if not run_id:
+            raise TrackingError(f"run {name}: no store has it yet. Bring it there: python -m experiments.sync")
+        if run_id not in runs:
+            raise TrackingError(f"run {name}: is not in the store that was asked, or was deleted there")
+    return [runs[run_id] for run_id in ids]
+
+
 def _in_store(named: str, config: TrackingConfig) -> list[Found]:
     try:
-        store = existing_store(config)
-        if store is not None:
-            with one_line_errors(f"run {named}: cannot be looked for"):
-                return [_recorded(run) for run in _runs(store, named)]
-    except UnreachableError:
-        pass
-    return _in_journals(named)
+        if _ID.fullmatch(named) and (found := _of_id(named, config)):
+            return [found]
+        runs = read_runs(config)
+    except UnreachableError as error:
+        if here := _in_journals(named):
+            return here
+        nowhere = f"run {named}: is in no folder here, and {redact(address(config))} cannot be reached"
+        raise UnreachableError(nowhere, error.reason) from error
+    if not runs:
+        return _in_journals(named)
+    called = [run for run in runs if run.name == named]
+    begins = called or [run for run in runs if _BEGINNING.fullmatch(named) and run.run_id.startswith(named)]
+    return [_found(run.run_id, run.name, run.status, run.began, run.tags) for run in begins]
 
 
-def _runs(store: Store, named: str) -> list[Any]:
-    """MLflow's runs of this id, or else of this name, or else whose ids begin so."""
-    if _ID.fullmatch(named) and (run := get_run(store, named)):
-        if run.info.lifecycle_stage == "deleted":
-            raise TrackingError(f"run {named}: was deleted. Restore it first: mlflow runs restore --run-id {named}")
-        return [run]
-    runs = _all(store)
-    called = [run for run in runs if run.info.run_name == named]
-    return called or [run for run in runs if _BEGINNING.fullmatch(named) and run.info.run_id.startswith(named)]
+def _of_id(run_id: str, config: TrackingConfig) -> Found | None:
+    """The run of a whole id, which a server need not search for."""
+    if is_local(uri := address(config)) and not database_path(uri).is_file():
+        return None
+    with one_line_errors(f"run {run_id}: cannot be looked for"):
+        run = get_run(open_to_read(config), run_id)
+    if run is None:
+        return None
+    if run.info.lifecycle_stage == "deleted":
+        raise TrackingError(f"run {run_id}: was deleted. Restore it first: mlflow runs restore --run-id {run_id}")
+    return _found(run_id, run.info.run_name, run.info.status, run.info.start_time, run.data.tags)
 
 
-def _all(store: Store) -> list[Any]:
-    """Every run of the store, of whatever MLflow experiment."""
-    experiments = [item.experiment_id for item in store.client.search_experiments()]
-    runs, token = [], None
-    while True:
-        page = store.client.search_runs(experiments, max_results=1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
-
-
-def _recorded(run: Any) -> Found:
-    tags, info = run.data.tags, run.info
-    if folder := _folder(run):
-        return replace(in_folder(folder), run_id=info.run_id, name=info.run_name)
+def _found(run_id: str, name: str, status: str, began: int, tags: Mapping[str, str]) -> Found:
+    if folder := _folder(run_id, tags):
+        return replace(in_folder(folder), run_id=run_id, name=name)
     place = f"{tags[FOLDER_TAG]} on {tags.get('host', 'an unknown machine')}" if FOLDER_TAG in tags else ""
-    return Found(info.run_id, info.run_name, info.status, info.start_time, place=place)
+    return Found(run_id, name, status, began, place=place)
 
 
-def _folder(run: Any) -> Path | None:
+def _folder(run_id: str, tags: Mapping[str, str]) -> Path | None:
     """Where the run's journal is: where the run says, or else somewhere below the usual folders."""
-    identity = identity_of(run)
-    said = [Path(run.data.tags[FOLDER_TAG], JOURNAL_FILE)] if FOLDER_TAG in run.data.tags else []
+    identity = tags.get(IDENTITY_TAG, run_id)
+    said = [Path(tags[FOLDER_TAG], JOURNAL_FILE)] if FOLDER_TAG in tags else []
     for path in [*said, *(path for path in journals(map(Path, HOMES)) if identity.encode() in path.read_bytes())]:
         entries = read_journal(path)
         if entries and identity in (entries[0].facts.get("run"), entries[0].facts.get("id")):
@@ -192,8 +212,10 @@ def _folder(run: Any) -> Path | None:
 
 def _nothing(named: str, config: TrackingConfig) -> TrackingError:
     """The error for a run that is nowhere, with the nearest names."""
-    names = {*_names(config), *WORDS}
-    near = get_close_matches(named, names, n=3, cutoff=0.6)
+    names = {*_names(config)}
+    if not names:
+        return TrackingError(f"run {named}: there are no runs yet. Make one: python -m experiments.run")
+    near = get_close_matches(named, names | {*WORDS}, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Expected a folder, an id of MLflow's, or a name"
     few = (
         f"; {SHORTEST} characters of an id are needed" if re.fullmatch(rf"[0-9a-f]{{1,{SHORTEST - 1}}}", named) else ""
@@ -201,13 +223,8 @@ def _nothing(named: str, config: TrackingConfig) -> TrackingError:
     return TrackingError(f"run {named}: there is no such run{few}. {hint}")
 
 
-def _names(config: TrackingConfig) -> Iterable[str]:
+def _names(config: TrackingConfig) -> Iterator[str]:
     for path in journals(map(Path, HOMES)):
         if entries := read_journal(path):
             yield str(entries[0].facts.get("name"))
-    try:
-        store = existing_store(config)
-        with one_line_errors("the runs cannot be listed"):
-            yield from (run.info.run_name for run in (_all(store) if store is not None else ()))
-    except UnreachableError:
-        return
+    yield from (run.name for run in read_runs(config))

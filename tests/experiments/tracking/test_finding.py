@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.finding import Found, find, in_folder
+from experiments.tracking.finding import Found, find, in_folder, recorded
 from experiments.tracking.journal import JOURNAL_FILE, Journal
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
@@ -110,6 +110,55 @@ def test_a_run_of_another_machine_says_where_it_is(store: Store, run: Any, proje
     shutil.rmtree(project / "outputs")
     found = find("first", HERE)
     assert (found.folder, found.facts, found.place) == (None, None, "outputs/1 on far-away")
+
+
+@pytest.mark.parametrize("named", ["nobody", "abcd", "f" * 32])
+def test_a_server_that_is_away_is_said_to_be(run: Any, named: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    message = f"run {named}: is in no folder here, and {nobody} cannot be reached: Connection refused"
+    assert refusal(named, TrackingConfig(uri=nobody)) == message
+
+
+@pytest.mark.parametrize("word", ["best", "latest", "champion"])
+def test_so_it_is_where_a_word_was_said(project: Path, word: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert refusal(word, TrackingConfig(uri=nobody)) == f"{nobody}: cannot be reached: Connection refused"
+
+
+def test_a_run_of_any_mlflow_experiment_is_found(database: Path, new_recorder: NewRecorder) -> None:
+    with new_recorder(TrackingConfig(experiment="mine"), run_name="first") as recorder:
+        pass
+    for named in (recorder.run_id, recorder.run_id[:6], "first"):
+        assert find(named, HERE).run_id == recorder.run_id
+    assert [run.experiment for run in recorded(["first"], HERE)] == ["mine"]
+
+
+def test_what_is_recorded_is_what_the_store_has(store: Store, run: Any, project: Path) -> None:
+    first, again = recorded(["first", "outputs/1"], HERE)
+    assert first == again
+    assert (first.run_id, first.status) == (run.info.run_id, "FINISHED")
+    store.client.delete_run(run.info.run_id)
+    with pytest.raises(TrackingError, match="run outputs/1: is not in the store that was asked, or was deleted there"):
+        recorded(["outputs/1"], HERE)
+
+
+def test_a_run_that_no_store_has_yet_is_brought_there_first(project: Path, impatient: None) -> None:
+    nobody = TrackingConfig(uri=f"http://127.0.0.1:{free_port()}")
+    with Recorder(nobody, project / "outputs" / "1", "first"):
+        pass
+    with pytest.raises(TrackingError, match=r"run first: no store has it yet.*experiments\.sync"):
+        recorded(["first"], HERE)
+
+
+def test_where_there_are_no_runs_it_is_said_how_to_make_one(store: Store) -> None:
+    assert refusal("first") == "run first: there are no runs yet. Make one: python -m experiments.run"
+
+
+def test_a_champion_that_was_registered_by_hand_has_no_run(store: Store) -> None:
+    store.client.create_registered_model("cifar10")
+    store.client.create_model_version("cifar10", "mlruns/a")
+    store.client.set_registered_model_alias("cifar10", "champion", "1")
+    assert refusal("champion") == "run champion: the store has no run that it came from"
 
 
 def test_nearest_names_are_offered(run: Any) -> None:

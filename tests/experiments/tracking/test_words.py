@@ -96,5 +96,6 @@ def test_without_a_store_there_is_none(project: Any) -> None:
 
 
 def test_a_word_that_is_mistyped_is_suggested(store: Store) -> None:
+    training(store, "first")
     with pytest.raises(TrackingError, match="Did you mean champion"):
         find("champoin", HERE)
