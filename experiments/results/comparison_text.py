@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.results.comparison import ClassChange, Comparison, Pair, Side
+from experiments.results.statistics import Paired
 
 NONE = "-"
 MOVED = 0.05
@@ -46,7 +47,7 @@ def _verdict(found: Comparison) -> list[str]:
     if test is None:
         return [f"Which is better on the test images cannot be said: {found.why_not}."]
     points = abs(100 * test.difference)
-    interval = f"95 % interval {100 * test.low:+.1f} to {100 * test.high:+.1f}"
+    interval = f"95 % interval {100 * test.low:+.1f} to {100 * test.high:+.1f}{_remark(test)}"
     told = f"of {test.n:,} test images only B has {test.only_one:,} right, only A {test.only_other:,}"
     chance = f"McNemar's exact test, p = {test.p:.2g}"
     if test.is_clear:
@@ -56,6 +57,13 @@ def _verdict(found: Comparison) -> list[str]:
         f"B is {points:.1f} points {'better' if test.difference > 0 else 'worse'}" if points else "they score the same"
     )
     return [f"A and B cannot be told apart: {sides}, {interval}; {told} ({chance})."]
+
+
+def _remark(test: Paired) -> str:
+    """The exact test decides; the interval is an approximation, and at the border of 5 % the two may not agree."""
+    if (test.low > 0 or test.high < 0) == test.is_clear:
+        return ""
+    return " (an approximation, which touches 0)" if test.is_clear else " (an approximation, which just misses 0)"
 
 
 def _classes(found: Comparison) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_a_difference_that_chance_would_make_is_none() -> None:
         "Packages and changes beyond the commit were not recorded by first and second.",
         "Curves: 0 epochs each.",
     ]
+
+
+def test_at_the_border_the_exact_test_decides_and_the_interval_does_not_contradict_it() -> None:
+    assert in_words(*compared(60, 65)).splitlines()[2] == (
+        "A and B cannot be told apart: B is 5.0 points better, 95 % interval +0.3 to +9.5 (an approximation, which "
+        "just misses 0); of 100 test images only B has 5 right, only A 0 (McNemar's exact test, p = 0.062)."
+    )
+    a, b, found = compared(60, 66)
+    assert "95 % interval +0.9 to +10.8 for B less A" in in_words(a, b, found)
+    assert found.test is not None
+    touching = replace(found, test=replace(found.test, low=-0.001))
+    assert "95 % interval -0.1 to +10.8 (an approximation, which touches 0) for B" in in_words(a, b, touching)
 
 
 def test_what_differs_is_counted_and_shown() -> None:
