@@ -9,6 +9,7 @@ from experiments.search.records import SweepError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.finding import find, is_folder
 from experiments.tracking.reading import read_runs
+from experiments.tracking.words import WORDS
 
 
 def folder_of(named: str, tracking: TrackingConfig) -> Path:
@@ -22,6 +23,8 @@ def folder_of(named: str, tracking: TrackingConfig) -> Path:
     """
     if named == "latest":
         named = _latest(tracking)
+    elif named in WORDS:
+        raise SweepError(f"resume={named}: means a run; expected a sweep's folder, id or name, or latest")
     if is_folder(named):
         folder: Path | None = Path(named)
     else:

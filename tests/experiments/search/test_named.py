@@ -38,3 +38,11 @@ def test_the_latest_is_the_one_that_began_last(database: Path, project: Path) ->
     with Recorder(TrackingConfig(), project / "outputs" / "c", "a run"):
         pass
     assert folder_of("latest", TrackingConfig()).resolve() == (project / "sweeps" / "b").resolve()
+
+
+@pytest.mark.parametrize("word", ["best", "champion"])
+def test_a_word_that_means_a_run_is_refused_with_what_works(word: str, project: Path) -> None:
+    with pytest.raises(
+        SweepError, match=rf"resume={word}: means a run; expected a sweep's folder, id or name, or latest$"
+    ):
+        folder_of(word, TrackingConfig())
