@@ -49,8 +49,13 @@ def shown(value: object) -> str:
     """A value as one short printable line, for a message."""
     words = {None: "null", True: "true", False: "false"}
     line = words[value] if value is None or isinstance(value, bool) else str(value)
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line[:60])
+    line = printable(line[:60])
     return line if len(line) < 60 else line[:57] + "..."
+
+
+def printable(text: str) -> str:
+    """The text in one line, with a code for each line break and whatever else a terminal does not show."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 # --- fields: a default and the rule that its value has to meet ---------------------------------

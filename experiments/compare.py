@@ -9,16 +9,14 @@ import tempfile
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cifar.config import ConfigError
+from experiments.frame import answer, new_parser
 from experiments.results.comparison import EPOCH_METRICS, Side, compare
 from experiments.results.comparison_text import in_words, tables
-from experiments.schema import UsageError
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
 
 if TYPE_CHECKING:
@@ -39,26 +37,18 @@ A, B     MLflow's id, the beginning of it, the run's name or folder; best, lates
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
-
-
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 compared, 2 it is the user's to mend."""
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
+    return answer(argv, HELP, _compare)
+
+
+def _compare(argv: list[str]) -> int:
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        typed = _arguments(argv)
-        config = TrackingConfig(uri=typed.uri)
-        with console.status("reading the runs") if console.is_terminal else nullcontext():
-            a, b = read_sides((typed.a, typed.b), config)
-            found = compare(a, b)
-    except (ConfigError, TrackingError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
-        return 2
+    typed = _arguments(argv)
+    config = TrackingConfig(uri=typed.uri)
+    with console.status("reading the runs") if console.is_terminal else nullcontext():
+        a, b = read_sides((typed.a, typed.b), config)
+        found = compare(a, b)
     if typed.json:
         print(json.dumps({"a": a.name, "b": b.name, **asdict(found)}, indent=2))
         return 0
@@ -70,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m experiments.compare", add_help=False, allow_abbrev=False)
+    parser = new_parser("compare")
     parser.add_argument("a")
     parser.add_argument("b")
     parser.add_argument("--json", action="store_true")
@@ -84,21 +74,13 @@ def read_sides(named: tuple[str, ...], config: TrackingConfig) -> list[Side]:
     Raises:
         TrackingError: one of them is not in the store, or the store cannot be used.
     """
-    from experiments.tracking.finding import find
-    from experiments.tracking.reading import read_curves, read_runs
+    from experiments.tracking.finding import recorded
+    from experiments.tracking.reading import read_curves
 
-    ids = [find(name, config).run_id for name in named]
-    if "" in ids:
-        raise TrackingError(
-            f"run {named[ids.index('')]}: no store has it yet. Bring it there: python -m experiments.sync"
-        )
-    runs = {run.run_id: run for run in read_runs(config)}
-    for name, run_id in zip(named, ids, strict=True):
-        if run_id not in runs:
-            raise TrackingError(f"run {name}: is not in the store that was asked, or was deleted there")
-    curves = read_curves(config, ids, EPOCH_METRICS)
+    runs = recorded(named, config)
+    curves = read_curves(config, [run.run_id for run in runs], EPOCH_METRICS)
     with tempfile.TemporaryDirectory() as aside:
-        return [_side(runs[run_id], curves.get(run_id, {}), config, Path(aside)) for run_id in ids]
+        return [_side(run, curves.get(run.run_id, {}), config, Path(aside)) for run in runs]
 
 
 def _side(run: RecordedRun, curves: dict[str, Curve], config: TrackingConfig, aside: Path) -> Side:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from cifar.cache import cache_root
 from cifar.config import ConfigError
+from experiments.frame import Parser, tell_error
 from experiments.health import cost, environment, leftovers, machine
 from experiments.health.findings import Finding, Level, Tell, plural, problem
 from experiments.health.records import Records
@@ -51,11 +51,6 @@ and removes leftovers. Runs that go on are left alone.
 """
 
 Check = Callable[[Tell], Iterable[Finding]]
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
 
 
 @dataclass
@@ -124,7 +119,7 @@ def main(argv: list[str]) -> int:
         uri = typed.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
         check_uri("--uri" if typed.uri else "MLFLOW_TRACKING_URI", uri)
     except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(error)
         return 2
     wait_no_longer_than(REQUEST_SECONDS)
     report = Report(Console(highlight=False), typed.fix)
@@ -172,7 +167,7 @@ def _shortened(findings: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m experiments.doctor", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     where = "where to look for runs (default: outputs/, multirun/ and sweeps/)"

@@ -5,22 +5,23 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cifar.config import CLASS_NAMES, ComputeConfig, ConfigError
+from cifar.config import CLASS_NAMES, ComputeConfig, printable
 from cifar.proof import DataError
-from experiments.schema import UsageError
+from experiments.frame import answer, new_parser
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.redaction import redact
-from experiments.tracking.service import TrackingError
+from experiments.tracking.finding import find, is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,41 +41,32 @@ RUN      MLflow's id, the beginning of it, the run's name or folder; best, lates
 --json   a list of objects with image, class and probabilities
 --uri    another store than mlflow.db here, or $MLFLOW_TRACKING_URI
 
-The largest square in the middle of a picture is taken and brought to 32 x 32 pixels. A picture that cannot be read is
-told of and the others are still done; the exit code is then 1.
+The largest square in the middle of a picture is taken and brought to 32 x 32 pixels. A picture that cannot be read, and
+a folder without pictures, is told of and the others are still done; the exit code is then 1.
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
 
 
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 all done, 1 a picture cannot be read, 2 it is the user's to mend."""
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
-    try:
-        typed = _arguments(argv)
-        files = _files(typed.images)
-        images, unreadable = _read(files)
-        probabilities = _predict(typed.run, TrackingConfig(uri=typed.uri), [image for _, image in images])
-    except (ConfigError, TrackingError, DataError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
-        return 2
-    rows = [_row(path, row) for (path, _), row in zip(images, probabilities, strict=True)]
+    return answer(argv, HELP, _tell_apart)
+
+
+def _tell_apart(argv: list[str]) -> int:
+    typed = _arguments(argv)
+    images, unreadable = _read(typed.images)
+    probabilities = _predict(typed.run, TrackingConfig(uri=typed.uri), [*images.values()])
+    rows = [_row(path, row) for path, row in zip(images, probabilities, strict=True)]
     if typed.json:
         print(json.dumps(rows, indent=2))
-    else:
+    elif rows:
         Console().print(_table(rows))
     for reason in unreadable:
-        print(f"not read: {reason}", file=sys.stderr)
+        print(f"not read: {printable(reason)}", file=sys.stderr)
     return 1 if unreadable else 0
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m experiments.predict", add_help=False, allow_abbrev=False)
+    parser = new_parser("predict")
     parser.add_argument("run")
     parser.add_argument("images", nargs="+")
     parser.add_argument("--json", action="store_true")
@@ -82,39 +74,31 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _files(named: Iterable[str]) -> list[Path]:
-    """The files that were named, one after another, those of a folder or a pattern in the order of their names.
+def _read(named: Iterable[str]) -> tuple[dict[Path, np.ndarray], list[str]]:
+    """The pictures that can be read, one after another as they were named, and why the others cannot."""
+    from cifar.images import read_image
 
-    Raises:
-        UsageError: a folder or a pattern has no pictures.
-    """
+    images: dict[Path, np.ndarray] = {}
+    unreadable = []
+    for file in dict.fromkeys(chain.from_iterable(map(_files, named))):
+        try:
+            images[file] = read_image(file)
+        except DataError as error:
+            unreadable.append(f"{file}: no pictures in this folder" if is_folder(str(file)) else str(error))
+    return images, unreadable
+
+
+def _files(name: str) -> list[Path]:
+    """The files of a folder or a pattern, in the order of their names; the name itself if it stands for no others."""
     from cifar.images import ENDINGS
 
     found: list[Path] = []
-    for name in named:
-        if Path(name).is_dir():
-            some = sorted(path for path in Path(name).iterdir() if path.suffix.lower() in ENDINGS)
-        elif glob.has_magic(name) and not Path(name).exists():
-            some = sorted(path for path in map(Path, glob.iglob(name, recursive=True)) if path.is_file())  # noqa: PTH207
-        else:
-            some = [Path(name)]
-        if not some:
-            raise UsageError(name, "no pictures there", f"Expected files that end in {', '.join(ENDINGS)}")
-        found += some
-    return list(dict.fromkeys(found))
-
-
-def _read(files: Iterable[Path]) -> tuple[list[tuple[Path, np.ndarray]], list[str]]:
-    """The pictures that can be read, and why the others cannot."""
-    from cifar.images import read_image
-
-    images, unreadable = [], []
-    for file in files:
-        try:
-            images.append((file, read_image(file)))
-        except DataError as error:
-            unreadable.append(str(error))
-    return images, unreadable
+    if is_folder(name):
+        with suppress(PermissionError):
+            found = [path for path in Path(name).iterdir() if path.suffix.lower() in ENDINGS]
+    elif glob.has_magic(name) and not os.path.exists(name):  # noqa: PTH110  (no name is too long for it)
+        found = [path for path in map(Path, glob.iglob(name, recursive=True)) if path.is_file()]  # noqa: PTH207
+    return sorted(found) or [Path(name)]
 
 
 def _predict(named: str, config: TrackingConfig, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -122,7 +106,6 @@ def _predict(named: str, config: TrackingConfig, images: Sequence[np.ndarray]) -
     import numpy as np
 
     from cifar import compute
-    from experiments.tracking.finding import find
     from experiments.tracking.loading import load_recorded_model
     from experiments.tracking.model import HASH_TAG
     from experiments.tracking.store import open_to_read

@@ -8,28 +8,23 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import count
-from typing import NoReturn
+from pathlib import Path
 
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from cifar.config import ConfigError, RunConfig
-from cifar.proof import DataError
+from experiments.anew import train_anew
 from experiments.commandline import CONF
 from experiments.display import say
-from experiments.execution import Place, execute
-from experiments.folders import new_folder, write_config
+from experiments.frame import answer, new_parser, tell_error
 from experiments.recipe import as_recipe
-from experiments.results.promotion import SCORE, Gate, gate, seeds_of
-from experiments.results.statistics import Summary
-from experiments.schema import Settings, UsageError, read_params
+from experiments.results.promotion import SCORE, Gate, gate, in_words, score, seeds_of
+from experiments.schema import Settings, read_params
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.finding import find
+from experiments.tracking.finding import recorded
 from experiments.tracking.reading import RecordedRun, read_runs
-from experiments.tracking.redaction import redact
 from experiments.tracking.registry import has_network, register
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 from experiments.tracking.store import open_to_read
 from experiments.tracking.words import REAL, REGISTERED, NoSuchRunError, run_id_of
 
@@ -53,37 +48,22 @@ champion, 1 it is not better.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
-
-
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 champion, 1 not better, 2 it is the user's to mend, 130, 143."""
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
-    from cifar.checkpoints import CheckpointError
+    return answer(argv, HELP, _promote)
 
-    console = Console(soft_wrap=True)
+
+def _promote(argv: list[str]) -> int:
+    typed, console = _arguments(argv), Console(soft_wrap=True)
     try:
-        typed = _arguments(argv)
-        with raise_on_stop():
-            return _promote(typed, TrackingConfig(uri=typed.uri), console)
-    except (ConfigError, TrackingError, DataError, CheckpointError, OSError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:  # a seed that diverged
-        print(f"error: {error}", file=sys.stderr)
+        return _decide(typed, TrackingConfig(uri=typed.uri), console)
+    except ArithmeticError as error:  # a seed diverged
+        tell_error(error)
         return 1
-    except KeyboardInterrupt:
-        return STOPPED_BY_CTRL_C
-    except Terminated:
-        return Terminated.exit_code
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m experiments.promote", add_help=False, allow_abbrev=False)
+    parser = new_parser("promote")
     parser.add_argument("run")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--name")
@@ -97,15 +77,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return typed
 
 
-def _promote(typed: argparse.Namespace, config: TrackingConfig, console: Console) -> int:
+def _decide(typed: argparse.Namespace, config: TrackingConfig, console: Console) -> int:
     with console.status("reading the runs") if console.is_terminal else nullcontext():
         run, champion = _read(typed.run, config), _champion(config)
     setting = read_params(run.params)
     if not typed.force:
         _refuse_other_images(run, champion)
-    preset = CONF / "experiment" / f"{typed.name or _file_name(run.name)}.yaml"
-    if preset.exists() and not typed.force:
-        raise ConfigError("--name", preset.stem, f"another name, since {preset} is there", "--force replaces it")
+    preset = _preset(typed, run)
     _train_missing(run, setting, typed.seeds, config, console)
     runs = read_runs(config)
     seeds = seeds_of(run, runs)
@@ -118,9 +96,9 @@ def _promote(typed: argparse.Namespace, config: TrackingConfig, console: Console
     if not found.opens and not typed.force:
         say(console, "not promoted: it is not better beyond doubt. --force promotes it all the same")
         return 1
-    chosen = run if has_network(run) else _network_of(list(seeds.values()))
-    about = {"test_accuracy": _score(found.candidate), "seeds": ",".join(sorted(seeds)), "forced": str(not found.opens)}
     preset.write_text(_recipe(run, setting, found, preset.stem), encoding="utf-8")
+    chosen = run if has_network(run) else _network_of(list(seeds.values()))
+    about = {"test_accuracy": score(found.candidate), "seeds": ",".join(sorted(seeds)), "forced": str(not found.opens)}
     version = register(open_to_read(config), chosen, about)
     say(console, f"champion of {REGISTERED}: version {version}, run {chosen.name} ({chosen.run_id[:8]})")
     say(console, f"to serve it: mlflow models serve -m models:/{REGISTERED}@champion --env-manager local")
@@ -129,13 +107,18 @@ def _promote(typed: argparse.Namespace, config: TrackingConfig, console: Console
 
 
 def _read(named: str, config: TrackingConfig) -> RecordedRun:
-    run_id = find(named, config).run_id
-    run = next((item for item in read_runs(config) if item.run_id == run_id), None)
-    if run is None:
-        raise TrackingError(f"run {named}: is not in the store that was asked, or was deleted there")
+    (run,) = recorded([named], config)
     if run.status != "FINISHED":
         raise TrackingError(f"run {named}: is {run.status}; only a finished run is promoted")
     return run
+
+
+def _preset(typed: argparse.Namespace, run: RecordedRun) -> Path:
+    """The file that the setting is written to."""
+    preset = CONF / "experiment" / f"{typed.name or _file_name(run.name)}.yaml"
+    if preset.exists() and not typed.force:
+        raise ConfigError("--name", preset.stem, f"another name, since {preset} is there", "--force replaces it")
+    return preset
 
 
 def _champion(config: TrackingConfig) -> RecordedRun | None:
@@ -166,11 +149,7 @@ def _train_missing(run: RecordedRun, setting: RunConfig, number: int, config: Tr
         seed = next(free) % 2**32
         say(console, f"\ntraining {position} of {missing}: seed {seed}")
         tracking = replace(config, run_name=f"{_file_name(run.name)}-seed{seed}")
-        settings = Settings(replace(setting, seed=seed), tracking)
-        folder = new_folder("outputs")
-        text = redact(OmegaConf.to_yaml(asdict(settings.run) | {"tracking": asdict(tracking)}))
-        write_config(folder, text)
-        execute(settings, text, Place(folder, console), tags={PROMOTES_TAG: run.run_id})
+        train_anew(Settings(replace(setting, seed=seed), tracking), console, {PROMOTES_TAG: run.run_id})
 
 
 def _network_of(runs: list[RecordedRun]) -> RecordedRun:
@@ -188,31 +167,9 @@ def _file_name(name: str) -> str:
 def _recipe(run: RecordedRun, setting: RunConfig, found: Gate, name: str) -> str:
     comments = [
         f"python -m experiments.run experiment={name}",
-        f"Measured: {_score(found.candidate)} on the test images; promoted from run {run.run_id}.",
+        f"Measured: {score(found.candidate)} on the test images; promoted from run {run.run_id}.",
     ]
     return as_recipe(asdict(setting), comments)
-
-
-def in_words(found: Gate) -> str:
-    """The candidate beside the champion, in a line or three."""
-    lines = [f"candidate: test accuracy {_score(found.candidate)}"]
-    if found.champion is None:
-        return f"{lines[0]}; there is no champion yet"
-    lines.append(f"champion: test accuracy {_score(found.champion)}")
-    if found.difference is not None:
-        one = found.difference
-        interval = (
-            "no interval, since one of them has a single seed"
-            if one.low is None or one.high is None
-            else f"95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}"
-        )
-        lines.append(f"difference {100 * one.mean:+.2f} points, {interval}")
-    return "\n".join(lines)
-
-
-def _score(summary: Summary) -> str:
-    deviation = "" if summary.deviation is None else f" \N{PLUS-MINUS SIGN} {100 * summary.deviation:.2f}"
-    return f"{100 * summary.mean:.2f}{deviation} % (n = {summary.n})"
 
 
 if __name__ == "__main__":

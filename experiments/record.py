@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
+
 from cifar.config import CLASS_NAMES, RunConfig, flatten
 from experiments.results.settings import LEFT_OUT
 from experiments.schema import Settings
@@ -46,6 +48,11 @@ def run_name(settings: Settings) -> str:
     """A name that tells a person what was trained: model2-sgd-seed0."""
     run = settings.run
     return f"{run.model.name}-{run.optimizer.name}-seed{run.seed}"
+
+
+def as_yaml(settings: Settings) -> str:
+    """The whole configuration, without secrets."""
+    return redact(OmegaConf.to_yaml(asdict(settings.run) | {"tracking": asdict(settings.tracking)}))
 
 
 def record_beginning(recorder: Recorder, dataset: Dataset, name: str, resolved_config: str) -> None:

@@ -7,15 +7,14 @@ import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cifar.config import ConfigError
+from experiments.frame import answer, new_parser
 from experiments.schema import UsageError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.redaction import redact
-from experiments.tracking.service import TrackingError
 
 if TYPE_CHECKING:
     from experiments.results.overview import Overview
@@ -40,42 +39,34 @@ FILTER      as MLflow's pages take it; without one: every run of the store
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
-
-
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 told what there is, 2 it is the user's to mend."""
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
+    return answer(argv, HELP, _report)
+
+
+def _report(argv: list[str]) -> int:
     console = Console(highlight=False)
-    try:
-        typed = _arguments(argv)
-        page = None if typed.no_html else Path(typed.html)
-        if page is not None:
-            _check(page)
-        config = TrackingConfig(uri=typed.uri)
-        with console.status("reading the runs") if console.is_terminal else nullcontext():
-            found = _read(typed, config)
-        if found is None:
-            print(_nothing(typed.filter))
-            return 0
-        if page is not None:
-            with console.status("making the page") if console.is_terminal else nullcontext():
-                _write(found, config, page, typed)
-        _show(found, console, typed.all)
-        if page is not None:
-            console.print(f"\nthe page: {page}", markup=False, soft_wrap=True)
-    except (ConfigError, TrackingError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
-        return 2
+    typed = _arguments(argv)
+    page = None if typed.no_html else Path(typed.html)
+    if page is not None:
+        _check(page)
+    config = TrackingConfig(uri=typed.uri)
+    with console.status("reading the runs") if console.is_terminal else nullcontext():
+        found = _read(typed, config)
+    if found is None:
+        print(_nothing(typed.filter))
+        return 0
+    if page is not None:
+        with console.status("making the page") if console.is_terminal else nullcontext():
+            _write(found, config, page, typed)
+    _show(found, console, typed.all)
+    if page is not None:
+        console.print(f"\nthe page: {page}", markup=False, soft_wrap=True)
     return 0
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m experiments.report", add_help=False, allow_abbrev=False)
+    parser = new_parser("report")
     parser.add_argument("filter", nargs="?")
     parser.add_argument("--uri")
     parser.add_argument("--html", default=PAGE)

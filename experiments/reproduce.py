@@ -6,28 +6,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from omegaconf import OmegaConf
 from rich.console import Console
 
-from cifar.config import ConfigError, RunConfig
-from cifar.proof import DataError
+from cifar.config import RunConfig
+from experiments.anew import train_anew
 from experiments.compare import read_sides
 from experiments.display import say
-from experiments.execution import Place, execute
-from experiments.folders import new_folder, write_config
+from experiments.frame import answer, new_parser
 from experiments.record import fingerprint
 from experiments.results.comparison import CODE, Side, differing
 from experiments.results.reproduction import IDENTICAL, Verdict, judge
 from experiments.results.settings import setting
-from experiments.schema import Settings, UsageError, read_params
+from experiments.schema import Settings, read_params
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 from experiments.tracking.twins import FINGERPRINT_TAG
 
 if TYPE_CHECKING:
@@ -51,45 +47,30 @@ the same test images. Exit code: 0 identical or within noise, 1 different.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
-
-
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 reproduced, 1 different, 2 it is the user's to mend, 130, 143."""
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
-    from cifar.checkpoints import CheckpointError
+    return answer(argv, HELP, _reproduce)
 
-    console = Console(soft_wrap=True)
+
+def _reproduce(argv: list[str]) -> int:
+    typed, console = _arguments(argv), Console(soft_wrap=True)
     try:
-        typed = _arguments(argv)
-        with raise_on_stop():
-            verdict = _reproduce(typed.run, TrackingConfig(uri=typed.uri), console)
-    except (ConfigError, TrackingError, DataError, CheckpointError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:
+        verdict = _judged(typed.run, TrackingConfig(uri=typed.uri), console)
+    except ArithmeticError as error:  # it diverged
         print(f"different: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return STOPPED_BY_CTRL_C
-    except Terminated:
-        return Terminated.exit_code
     say(console, told(verdict))
     return 0 if verdict.holds else 1
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m experiments.reproduce", add_help=False, allow_abbrev=False)
+    parser = new_parser("reproduce")
     parser.add_argument("run")
     parser.add_argument("--uri")
     return parser.parse_args(argv)
 
 
-def _reproduce(named: str, config: TrackingConfig, console: Console) -> Verdict:
+def _judged(named: str, config: TrackingConfig, console: Console) -> Verdict:
     from cifar.data import load_dataset
 
     with console.status("reading the run") if console.is_terminal else nullcontext():
@@ -100,14 +81,9 @@ def _reproduce(named: str, config: TrackingConfig, console: Console) -> Verdict:
     for line in premises(then, run, dataset):
         say(console, line)
     tracking = replace(config, run_name=f"reproduction-of-{then.run_id[:8]}", log_model=False)
-    folder = new_folder("outputs")
-    text = redact(OmegaConf.to_yaml(asdict(run) | {"tracking": asdict(tracking)}))
-    write_config(folder, text)
-    result = execute(
-        Settings(run, tracking), text, Place(folder, console), tags={REPRODUCES_TAG: then.run_id}, dataset=dataset
-    )
+    result = train_anew(Settings(run, tracking), console, {REPRODUCES_TAG: then.run_id}, dataset)
     if not result.run_id:
-        raise TrackingError(f"{folder}: the store does not have the new run, so it cannot be compared; see above")
+        raise TrackingError("the store does not have the new run, so it cannot be compared; see above")
     (now,) = read_sides((result.run_id,), config)
     return judge(then, now, _other_seeds(then, config))
 

@@ -14,11 +14,11 @@ from cifar.config import ConfigError
 from experiments.attempt import attempt
 from experiments.commandline import CONF, CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
+from experiments.frame import tell_error
 from experiments.multirun import Membership, run_all
 from experiments.presets import expand
 from experiments.resuming import Resumption, prepare, take_out
 from experiments.retyping import quoted
-from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
 
 _composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         argv = resumed.argv if resumed is not None else argv
         typed = check(argv)
     except (ConfigError, TrackingError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
+        tell_error(error)
         return 2
     if typed.passthrough:
         _launch(argv)

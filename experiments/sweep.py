@@ -10,6 +10,7 @@ from cifar.config import ConfigError
 from experiments import dryrun
 from experiments.display import say
 from experiments.folders import new_folder
+from experiments.frame import tell_error
 from experiments.resuming import take_out
 from experiments.search.conduct import Means, code_facts, conduct, tell, threads_of
 from experiments.search.ledger import Ledger, open_ledger, read_ledger
@@ -17,7 +18,6 @@ from experiments.search.named import folder_of
 from experiments.search.records import SweepError
 from experiments.sweepline import read_line, read_resumed
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
 
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         with raise_on_stop():
             return _resume(named, argv, console) if named is not None else _begin(argv, console)
     except (ConfigError, SweepError, TrackingError) as error:
-        print(f"error: {redact(str(error))}", file=sys.stderr)
+        tell_error(error)
         return 2
     except KeyboardInterrupt:
         return STOPPED_BY_CTRL_C

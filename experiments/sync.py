@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cifar.config import ConfigError
+from experiments.frame import Parser, tell_error
 from experiments.schema import UsageError
 from experiments.tracking.completion import Completion, Summary
 from experiments.tracking.config import check_uri
@@ -38,21 +38,16 @@ With --to all of them go to that store, and so does every other run of the folde
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("command line", message, "See --help")
-
-
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 all is complete, 1 something is not, 2 the command line is wrong."""
     try:
         typed = _arguments(argv)
         summary = bring(typed.folder, typed.to, typed.dry_run)
     except UnreachableError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(error)
         return 1
     except (ConfigError, TrackingError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(error)
         return 2
     except KeyboardInterrupt:
         print("stopped by Ctrl-C; the next call goes on from here")
@@ -129,7 +124,7 @@ def told(summary: Summary, dry_run: bool) -> str:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m experiments.sync", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     where = "where to look for runs (default: outputs/, multirun/ and sweeps/)"

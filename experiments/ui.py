@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import sys
@@ -11,9 +10,9 @@ import time
 import webbrowser
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NoReturn
 
 from cifar.config import ConfigError
+from experiments.frame import MENDABLE, Parser, tell_error
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.server import ServerConfig, build_server, serve
@@ -24,19 +23,11 @@ AUTH = Path("mlflow-auth")
 """The folder for users and their passwords' hashes."""
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as the other commands do."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
-        sys.exit(_refuse(message))
-
-
 def main(argv: list[str]) -> int:
     """Serve until Ctrl-C; returns the exit code: 2 for what the user can mend."""
-    args = _parser().parse_args(argv)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     try:
+        args = _parser().parse_args(argv)
         check_uri("MLFLOW_TRACKING_URI", uri)
         if uri.startswith("http"):
             return _show(f"{uri.rstrip('/')}/{_page('1')}", browse=not args.no_browser)
@@ -53,9 +44,11 @@ def main(argv: list[str]) -> int:
         launch = build_server(config)
         experiment_id = _prepare(uri, for_others=args.auth)
     except (ConfigError, TrackingError) as error:
-        return _refuse(str(error))
+        tell_error(error)
+        return MENDABLE
     except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}")
+        tell_error(TrackingError(f"{error.filename}: {error.strerror}"))
+        return MENDABLE
     _show_when_up(config, f"{config.address}/{_page(experiment_id)}", browse=not args.no_browser)
     serve(launch)
     return 0
@@ -128,11 +121,6 @@ def _show(page: str, browse: bool) -> int:
 def has_screen() -> bool:
     """Whether a browser would have a window: without one Python starts a browser inside the terminal."""
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

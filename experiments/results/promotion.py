@@ -53,3 +53,26 @@ def seeds_of(run: RecordedRun, runs: Iterable[RecordedRun]) -> dict[str, Recorde
         if other.status == "FINISHED" and scored and setting(other.params) == own:
             found.setdefault(other.params.get("seed", ""), other)
     return found
+
+
+def in_words(found: Gate) -> str:
+    """The candidate beside the champion, in a line or three."""
+    lines = [f"candidate: test accuracy {score(found.candidate)}"]
+    if found.champion is None:
+        return f"{lines[0]}; there is no champion yet"
+    lines.append(f"champion: test accuracy {score(found.champion)}")
+    if found.difference is not None:
+        one = found.difference
+        interval = (
+            "no interval, since one of them has a single seed"
+            if one.low is None or one.high is None
+            else f"95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}"
+        )
+        lines.append(f"difference {100 * one.mean:+.2f} points, {interval}")
+    return "\n".join(lines)
+
+
+def score(summary: Summary) -> str:
+    """Test accuracy over seeds: 63.57 ± 1.29 % (n = 3)."""
+    deviation = "" if summary.deviation is None else f" \N{PLUS-MINUS SIGN} {100 * summary.deviation:.2f}"
+    return f"{100 * summary.mean:.2f}{deviation} % (n = {summary.n})"

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from experiments.execution import Place, execute
 from experiments.folders import write_config
-from experiments.record import fingerprint, run_params, tracking_params
+from experiments.record import as_yaml, fingerprint, run_params, tracking_params
 from experiments.schema import Settings
 from experiments.search.finals import SCORE
 from experiments.search.plan import read_tree
-from experiments.search.process import as_yaml, cleared, engines, prepared, sweep_tags
+from experiments.search.process import cleared, engines, prepared, sweep_tags
 from experiments.search.reuse import twin_of
 from experiments.search.site import Site, reference_in
 from experiments.search.workers import Job, Outcome

@@ -9,14 +9,10 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from omegaconf import OmegaConf
-
 from cifar.config import DataConfig, RunConfig
-from experiments.schema import Settings
 from experiments.search.records import Trial
 from experiments.search.site import Site
 from experiments.tracking.provenance import describe_environment
-from experiments.tracking.redaction import redact
 
 if TYPE_CHECKING:
     from cifar.compute import Device
@@ -72,11 +68,6 @@ def sweep_tags(trial: Trial, site: Site) -> dict[str, str]:
     if trial.rung is not None:
         tags |= {f"sweep.{key}": str(value) for key, value in asdict(trial.rung).items() if value is not None}
     return _environment(site.command) | tags
-
-
-def as_yaml(settings: Settings) -> str:
-    """The whole configuration, without secrets."""
-    return redact(OmegaConf.to_yaml(asdict(settings.run) | {"tracking": asdict(settings.tracking)}))
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from cifar.config import RunConfig
 from experiments.folders import write_config
-from experiments.record import fingerprint, run_params, tracking_params
+from experiments.record import as_yaml, fingerprint, run_params, tracking_params
 from experiments.schema import Settings
 from experiments.search.config import OBJECTIVES
 from experiments.search.final import run_final
 from experiments.search.plan import read_tree
-from experiments.search.process import as_yaml, cleared, engines, prepared, sweep_tags
+from experiments.search.process import cleared, engines, prepared, sweep_tags
 from experiments.search.pruning import Bars
 from experiments.search.records import SweepError, Trial
 from experiments.search.reuse import twin_of

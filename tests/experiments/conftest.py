@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -88,6 +88,26 @@ def exit_code() -> Callable[..., int]:
         return code
 
     return run
+
+
+@pytest.fixture(scope="session")
+def new_home(
+    tensorflow_on_cpu: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    exit_code: Callable[..., int],
+    made_database: Path,
+) -> Callable[..., Path]:
+    """Makes a working folder with finished tiny runs of one epoch, one for each tuple of more overrides."""
+
+    def make(*runs: tuple[str, ...]) -> Path:
+        home = tmp_path_factory.mktemp("home")
+        shutil.copy(made_database, home / "mlflow.db")
+        with chdir(home):
+            for typed in runs:
+                assert exit_code(*TINY, "compute=cpu", "training.epochs=1", *typed) == 0
+        return home
+
+    return make
 
 
 @contextmanager

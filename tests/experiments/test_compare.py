@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,25 +12,11 @@ from experiments.compare import main
 
 
 @pytest.fixture(scope="module")
-def trained(
-    tensorflow_on_cpu: None,
-    tmp_path_factory: pytest.TempPathFactory,
-    exit_code: Callable[..., int],
-    tiny: tuple[str, ...],
-    made_database: Path,
-) -> Path:
+def trained(new_home: Callable[..., Path]) -> Path:
     """A working folder with three runs: two that differ in the seed, and the first again."""
-    home = tmp_path_factory.mktemp("home")
-    shutil.copy(made_database, home / "mlflow.db")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        for name, seed in (("one", 0), ("two", 1), ("again", 0)):
-            typed = (f"seed={seed}", f"tracking.run_name={name}", "compute=cpu", "training.epochs=2")
-            assert exit_code(*tiny, *typed, "tracking.log_model=false") == 0
-    finally:
-        os.chdir(before)
-    return home
+    common = ("training.epochs=2", "tracking.log_model=false")
+    names = (("one", 0), ("two", 1), ("again", 0))
+    return new_home(*((*common, f"seed={seed}", f"tracking.run_name={name}") for name, seed in names))
 
 
 @pytest.fixture

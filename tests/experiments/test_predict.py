@@ -17,25 +17,9 @@ from experiments.tracking.finding import find
 
 
 @pytest.fixture(scope="module")
-def trained(
-    tensorflow_on_cpu: None,
-    tmp_path_factory: pytest.TempPathFactory,
-    exit_code: Callable[..., int],
-    tiny: tuple[str, ...],
-    made_database: Path,
-) -> Path:
+def trained(new_home: Callable[..., Path]) -> Path:
     """A working folder with a trained network and pictures."""
-    import os
-    import shutil
-
-    home = tmp_path_factory.mktemp("home")
-    shutil.copy(made_database, home / "mlflow.db")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        assert exit_code(*tiny, "compute=cpu", "training.epochs=1") == 0
-    finally:
-        os.chdir(before)
+    home = new_home(())
     (home / "pictures").mkdir()
     random = np.random.default_rng(0)
     for name, size in (("a.png", (32, 32)), ("b.jpg", (60, 90)), ("c.PNG", (10, 10))):
@@ -94,20 +78,39 @@ def test_a_broken_picture_is_told_of_and_the_others_are_done(here: Path, capsys:
     ]
 
 
+def test_a_folder_without_pictures_is_told_of_and_the_others_are_done(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "empty\nfolder").mkdir(exist_ok=True)
+    assert main(["best", "empty\nfolder", "pictures/a.png", "*.bmp", "x" * 300, "pictures", "--json"]) == 1
+    told = capsys.readouterr()
+    assert [row["image"] for row in json.loads(told.out)] == ["pictures/a.png", "pictures/b.jpg", "pictures/c.PNG"]
+    assert told.err.splitlines() == [
+        "not read: empty\\nfolder: no pictures in this folder",
+        "not read: *.bmp: No such file or directory",
+        f"not read: {'x' * 300}: File name too long",
+    ]
+
+
+def test_where_no_picture_can_be_read_there_is_no_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", "gone.png"]) == 1
+    assert capsys.readouterr() == ("", "not read: gone.png: No such file or directory\n")
+    assert main(["best", "gone.png", "--json"]) == 1
+    assert capsys.readouterr().out == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
         (["best"], "the following arguments are required: images"),
-        (["best", "empty"], "empty: no pictures there"),
-        (["best", "*.bmp"], "no pictures there"),
         (["nobody", "pictures/a.png"], "run nobody: there is no such run"),
+        (["no\nbo\x1bdy", "pictures/a.png"], r"run no\nbo\x1bdy: there is no such run"),
         (["best", "pictures/a.png", "--uri", "nonsense://x"], "tracking.uri"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     here: Path, typed: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (here / "empty").mkdir(exist_ok=True)
     assert main(typed) == 2
     shown = capsys.readouterr()
     assert shown.out == ""

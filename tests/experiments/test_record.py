@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ from uuid import uuid4
 import keras
 import numpy as np
 import pytest
+import yaml
 
 from cifar.config import (
     CLASS_NAMES,
@@ -29,6 +30,7 @@ from cifar.models import build_model
 from cifar.training import Trained
 from experiments import record
 from experiments.record import (
+    as_yaml,
     final_metrics,
     fingerprint,
     layers_text,
@@ -72,6 +74,15 @@ def artifacts(store: Store, settings: Settings, dataset: Dataset, config: str) -
     folder = Path(recorder.artifact_uri)
     texts = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
     return store.client.get_run(recorder.run_id), texts
+
+
+def test_the_configuration_is_kept_whole_and_without_secrets() -> None:
+    settings = Settings(RunConfig(seed=3), TrackingConfig(uri="https://me:canary@host"))
+    text = as_yaml(settings)
+    assert "canary" not in text
+    told = yaml.safe_load(text)
+    assert told.pop("tracking")["uri"] == "https://***@host"
+    assert told == asdict(settings.run)
 
 
 def test_a_run_is_named_after_what_was_trained() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,24 +16,9 @@ from experiments.tracking.reading import read_runs
 
 
 @pytest.fixture(scope="module")
-def trained(
-    tensorflow_on_cpu: None,
-    tmp_path_factory: pytest.TempPathFactory,
-    exit_code: Callable[..., int],
-    tiny: tuple[str, ...],
-    made_database: Path,
-) -> Path:
+def trained(new_home: Callable[..., Path]) -> Path:
     """A working folder with a run."""
-    home = tmp_path_factory.mktemp("home")
-    shutil.copy(made_database, home / "mlflow.db")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        typed = ("tracking.run_name=first", "compute=cpu", "training.epochs=2", "tracking.log_model=false")
-        assert exit_code(*tiny, *typed) == 0
-    finally:
-        os.chdir(before)
-    return home
+    return new_home(("tracking.run_name=first", "training.epochs=2", "tracking.log_model=false"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.results.promotion import gate, seeds_of
+from experiments.results.promotion import gate, in_words, seeds_of
 from experiments.tracking.reading import RecordedRun
 
 
@@ -58,3 +58,15 @@ def test_seeds_of_a_setting_differ_in_nothing_that_decides() -> None:
 def test_a_seed_that_was_trained_twice_counts_once_the_newest() -> None:
     runs = [run(3, 0.8, params={"model.name": "model1", "seed": "1"}), run(1, 0.6)]
     assert [item.run_id for item in seeds_of(run(1), runs).values()] == ["3"]
+
+
+def test_the_words_put_the_candidate_beside_the_champion() -> None:
+    assert in_words(gate([0.6], [])) == "candidate: test accuracy 60.00 % (n = 1); there is no champion yet"
+    assert in_words(gate([0.70, 0.71, 0.72], [0.60, 0.61, 0.62])).splitlines() == [
+        "candidate: test accuracy 71.00 \N{PLUS-MINUS SIGN} 1.00 % (n = 3)",
+        "champion: test accuracy 61.00 \N{PLUS-MINUS SIGN} 1.00 % (n = 3)",
+        "difference +10.00 points, 95 % interval +7.73 to +12.27",
+    ]
+    assert in_words(gate([0.7], [0.6])).splitlines()[2] == (
+        "difference +10.00 points, no interval, since one of them has a single seed"
+    )

@@ -3,15 +3,13 @@ from __future__ import annotations
 import gc
 import weakref
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cifar.config import ComputeConfig, DataConfig, RunConfig
-from experiments.schema import Settings
-from experiments.search.process import as_yaml, cleared, engines, prepared, sweep_tags
+from experiments.search.process import cleared, engines, prepared, sweep_tags
 from experiments.search.records import Rung, Trial
 from experiments.search.site import Site
 from experiments.tracking.config import TrackingConfig
@@ -53,15 +51,6 @@ def test_a_final_training_says_whose_settings_it_has_and_is_no_trial() -> None:
     tags = sweep_tags(Trial(2, {}, {}, of="winner"), SITE)
     assert (tags["sweep.final"], tags["sweep.final_of"]) == ("2", "winner")
     assert "sweep.trial" not in tags
-
-
-def test_the_configuration_is_kept_whole_and_without_secrets() -> None:
-    settings = Settings(RunConfig(seed=3), TrackingConfig(uri="https://me:canary@host"))
-    text = as_yaml(settings)
-    assert "canary" not in text
-    told = yaml.safe_load(text)
-    assert told.pop("tracking")["uri"] == "https://***@host"
-    assert told == asdict(settings.run)
 
 
 def test_what_the_libraries_are_made_of_is_not_looked_through_for_garbage(tensorflow_on_cpu: None) -> None:
