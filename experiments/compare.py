@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from cifar.config import printable
 from experiments.frame import answer, new_parser
 from experiments.results.comparison import EPOCH_METRICS, Side, compare
 from experiments.results.comparison_text import in_words, tables
@@ -22,6 +23,9 @@ from experiments.tracking.service import TrackingError
 if TYPE_CHECKING:
     from cifar.evaluation import Evaluation
     from experiments.tracking.reading import Curve, RecordedRun
+
+PACKAGES, CHANGES = "environment/packages.txt", "environment/uncommitted.diff"
+ANSWERS = "predictions/test_predictions.npz"
 
 HELP = """\
 Puts run B beside run A: is it better on the test images, by how much, and how sure is that; which classes moved; what
@@ -84,25 +88,36 @@ def read_sides(named: tuple[str, ...], config: TrackingConfig) -> list[Side]:
 
 
 def _side(run: RecordedRun, curves: dict[str, Curve], config: TrackingConfig, aside: Path) -> Side:
-    from experiments.tracking.artifacts import fetch
-
-    def text(name: str) -> str:
-        file = fetch(run, name, config, aside)
-        return "" if file is None else file.read_text(encoding="utf-8", errors="replace")
-
-    packages = dict(line.split("==", 1) for line in text("environment/packages.txt").splitlines() if "==" in line)
-    answers = fetch(run, "predictions/test_predictions.npz", config, aside)
+    found, missing = _files(run, config, aside)
+    packages, changes = (_text(found.get(name)) for name in (PACKAGES, CHANGES))
+    answers = found.get(ANSWERS)
     return Side(
-        name=f"{run.name} ({run.run_id[:8]})",
+        name=f"{printable(run.name)} ({run.run_id[:8]})",
         params=run.params,
         tags=run.tags,
         metrics=run.metrics,
-        packages=packages,
-        changes=text("environment/uncommitted.diff"),
+        packages=dict(line.split("==", 1) for line in packages.splitlines() if "==" in line),
+        changes=changes,
         curves=curves,
         answers=None if answers is None else _answers(answers, run),
         run_id=run.run_id,
+        missing=missing,
     )
+
+
+def _files(run: RecordedRun, config: TrackingConfig, aside: Path) -> tuple[dict[str, Path], str]:
+    """The files of a run that are compared, as far as it has them; and why they cannot be had, if that is so."""
+    from experiments.tracking.artifacts import fetch
+
+    try:
+        files = {name: fetch(run, name, config, aside) for name in (PACKAGES, CHANGES, ANSWERS)}
+    except TrackingError as error:
+        return {}, str(error)
+    return {name: file for name, file in files.items() if file is not None}, ""
+
+
+def _text(file: Path | None) -> str:
+    return "" if file is None else file.read_text(encoding="utf-8", errors="replace")
 
 
 def _answers(file: Path, run: RecordedRun) -> Evaluation:

@@ -120,7 +120,7 @@ def _write(found: Overview, config: TrackingConfig, page: Path, typed: argparse.
     classes = best_seen(found.boards, config)
     made = _made(config, typed.filter or "")
     try:
-        write(page, render(found, charts(found, classes, config), classes, made, typed.all))
+        write(page, render(found, charts(found, classes.seen, config), classes, made, typed.all))
     except OSError as error:
         raise UsageError(f"--html {page}", f"cannot be written ({error.strerror})") from None
 

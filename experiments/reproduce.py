@@ -102,7 +102,8 @@ def _settings(then: Side) -> RunConfig:
 def premises(then: Side, run: RunConfig, dataset: Dataset) -> list[str]:
     """What is not as it was, so that other bits may come out; nothing where all of it is the same."""
     here = describe_environment()
-    said = [
+    said = [then.missing] if then.missing else []
+    said += [
         f"{key}: {before or 'not recorded'}, now {now or 'not known'}"
         for key, (before, now) in differing(
             {key: then.tags[key] for key in (*CODE, "cpu", "cpu.cores") if key in then.tags},
@@ -136,7 +137,7 @@ def _other_seeds(then: Side, config: TrackingConfig) -> Sequence[dict[str, float
 def told(verdict: Verdict) -> str:
     """A verdict in a line or two."""
     if verdict.word == IDENTICAL:
-        answers = " and every answer to the test images" if verdict.answers else "; the run recorded no answers"
+        answers = " and every answer to the test images" if verdict.answers else "; the run's answers are not known"
         return f"verdict: {verdict.word}, in all {verdict.epochs} epochs{answers}"
     lines = [f"verdict: {verdict.word}"]
     if verdict.first is not None:

@@ -26,10 +26,11 @@ class Side:
     """One of the two runs.
 
     Attributes:
-        packages: name to version; empty if neither they nor the changes were recorded, as of a sweep's trials.
+        packages: name to version; empty if neither they nor the changes are known, as of a sweep's trials.
         changes: what its code had beyond its commit, as `git diff` prints it.
         curves: the metrics of its epochs.
         answers: what it answered to the test images; None if that was not recorded.
+        missing: why what it recorded as files cannot be had; empty if it can.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Side:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     answers: Evaluation | None = None
     run_id: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Comparison:
     Attributes:
         test: B less A on the same test images; None where that cannot be said, and then `why_not` tells why.
         classes: the ten, on the test images.
-        unknown: whose packages, and changes beyond the commit, were not recorded.
+        unknown: whose packages, and changes beyond the commit, are not known.
         settings, packages: those that differ, by name.
         code: commit, and whether there were changes beyond it, where they differ.
         changed_files: files that one of the two had changed beyond its commit, where these changes differ.
@@ -130,6 +132,8 @@ def _bits(value: float) -> str:
 def _why_not(a: Side, b: Side) -> str:
     import numpy as np
 
+    if elsewhere := [side.missing for side in (a, b) if side.missing]:
+        return "; ".join(dict.fromkeys(elsewhere))
     missing = [side.name for side in (a, b) if side.answers is None]
     if missing:
         return f"{' and '.join(missing)} did not record what the network answered to the test images"

@@ -89,7 +89,7 @@ def _differences(found: Comparison) -> list[str]:
         f"Different: {', '.join(differing)}." if differing else "Nothing differs in settings, code, packages or data."
     ]
     if found.unknown:
-        lines.append(f"Packages and changes beyond the commit were not recorded by {' and '.join(found.unknown)}.")
+        lines.append(f"Packages and changes beyond the commit are not known of {' and '.join(found.unknown)}.")
     if found.changed_files:
         lines.append(f"Changed beyond the commit, not the same in both: {', '.join(found.changed_files)}.")
     return lines

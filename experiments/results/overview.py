@@ -18,6 +18,7 @@ from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import RecordedRun
 from experiments.tracking.service import TrackingError
 
+VERDICT = "verdict.json"
 PICTURES = ("best_so_far", "score_by_setting", "parallel_coordinates")
 LARGEST = 4_000_000
 """Bytes of a picture; larger ones are left out, since they go into the page."""
@@ -59,22 +60,32 @@ def look_at(
 
 
 def _summary(sweep: SweepRuns, config: TrackingConfig | None, aside: Path, pictures: bool) -> SweepSummary:
-    if sweep.run is None or config is None:
+    if sweep.run is None:
         return summarize_sweep(sweep)
-    drawn = {}
-    for name in PICTURES if pictures else ():
-        if (content := _content(sweep.run, f"figures/{name}.png", config, aside)) is not None:
-            drawn[name.replace("_", " ")] = content
-    return summarize_sweep(sweep, _json(_content(sweep.run, "verdict.json", config, aside)), drawn)
+    if config is None:
+        return summarize_sweep(sweep, missing=f"only those of the newest {MOST_SWEEPS} sweeps are fetched")
+    drawn, missing = dict[str, bytes](), list[str]()
+    for name in (VERDICT, *(f"figures/{name}.png" for name in PICTURES if pictures)):
+        try:
+            if (content := _content(sweep.run, name, config, aside)) is not None:
+                drawn[name] = content
+        except (TrackingError, OSError) as error:  # a report says what it can
+            missing.append(str(error))
+    verdict = _json(drawn.pop(VERDICT, None))
+    named = {Path(name).stem.replace("_", " "): content for name, content in drawn.items()}
+    return summarize_sweep(sweep, verdict, named, "; ".join(dict.fromkeys(missing)))
 
 
 def _content(run: RecordedRun, name: str, config: TrackingConfig, aside: Path) -> bytes | None:
-    """An artifact; None where there is none, or it cannot be had: a report says what it can."""
-    try:
-        file = fetch(run, name, config, aside)
-        return file.read_bytes() if file is not None and file.stat().st_size <= LARGEST else None
-    except (TrackingError, OSError):
-        return None
+    """An artifact; None where there is none.
+
+    Raises:
+        TrackingError, OSError: it cannot be had, or is too large for a page.
+    """
+    file = fetch(run, name, config, aside)
+    if file is not None and file.stat().st_size > LARGEST:
+        raise TrackingError(f"{name} has more than {LARGEST:,} bytes")
+    return None if file is None else file.read_bytes()
 
 
 def _json(content: bytes | None) -> Mapping[str, Any] | None:

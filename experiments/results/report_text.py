@@ -73,7 +73,8 @@ def _row(group: Group, board: Board) -> list[str]:
 def sweep_line(sweep: SweepSummary) -> str:
     """Trials, the best of them, and by how much the winner is better."""
     best, verdict = _best(sweep), sweep.difference
-    return f"sweep {sweep.name}: {trials_in_words(sweep)}{best}." + (f" {verdict}" if verdict else "")
+    lacking = f"Its verdict is not here: {sweep.missing}." if sweep.missing and not sweep.verdict else ""
+    return " ".join(filter(None, [f"sweep {sweep.name}: {trials_in_words(sweep)}{best}.", verdict, lacking]))
 
 
 def trials_in_words(sweep: SweepSummary) -> str:

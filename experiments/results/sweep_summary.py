@@ -25,6 +25,7 @@ class SweepSummary:
         best: the best trial; `score` is its best epoch's.
         verdict: what the final trainings said, in sentences; empty while there is none.
         pictures: PNGs by their names.
+        missing: why a verdict or pictures, if there are any, cannot be had; empty where all was looked at.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SweepSummary:
     score: float | None
     verdict: tuple[str, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    missing: str = ""
 
     @property
     def difference(self) -> str:
@@ -46,7 +48,10 @@ class SweepSummary:
 
 
 def summarize_sweep(
-    sweep: SweepRuns, verdict: Mapping[str, Any] | None = None, pictures: Mapping[str, bytes] | None = None
+    sweep: SweepRuns,
+    verdict: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+    missing: str = "",
 ) -> SweepSummary:
     """A sweep's runs, and what its own run kept, in a few words."""
     objective = sweep.run.params.get("sweep.objective", "val_accuracy") if sweep.run else "val_accuracy"
@@ -66,6 +71,7 @@ def summarize_sweep(
         score=best[0] if best else None,
         verdict=tuple(verdict_in_words(verdict)) if verdict else (),
         pictures=pictures or {},
+        missing=missing,
     )
 
 

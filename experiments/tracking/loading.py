@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar.model_files import LARGEST, load_model_file
+from experiments.tracking.artifacts import folder_of, refuse_what_is_elsewhere
 from experiments.tracking.model import HASH_TAG, MODEL_FILE, NAME
 from experiments.tracking.service import TrackingError, one_line_errors
 from experiments.tracking.store import Store
@@ -41,6 +42,10 @@ def _download(store: Store, location: str, folder: Path, where: str) -> Path:
     import mlflow.artifacts
 
     file = Path(MODEL_FILE)
+    if (here := folder_of(location, store.uri)) is not None:
+        location = str(here)
+    else:
+        refuse_what_is_elsewhere(where, location, store.uri)
     with one_line_errors(f"{where} cannot be fetched"):
         place = f"{location}/{file.parent}"
         files = mlflow.artifacts.list_artifacts(artifact_uri=place, tracking_uri=store.uri)

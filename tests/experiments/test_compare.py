@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,21 @@ def test_a_run_without_predictions_is_compared_in_all_else(here: Path, capsys: p
         aside.rename(predictions)
 
 
+def test_where_files_cannot_be_had_the_rest_is_compared_and_it_is_said_why(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        database.execute("VACUUM INTO ?", [f"{tmp_path}/mlflow.db"])  # a copy of the file would lack what is in its log
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect("mlflow.db")) as database, database:
+        database.execute("UPDATE runs SET artifact_uri = 'mlflow-artifacts:/' || artifact_uri")
+    assert main(["one", "two"]) == 0
+    told = capsys.readouterr().out
+    assert "Which is better on the test images cannot be said: run " in told
+    assert "its files are kept by a server of MLflow's. Ask that: --uri http://HOST:5000" in told
+    assert "Different: 1 setting." in told
+
+
 def test_damaged_predictions_are_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for predictions in here.glob("mlruns/**/test_predictions.npz"):
         whole = predictions.read_bytes()
@@ -73,6 +90,12 @@ def test_damaged_predictions_are_one_line(here: Path, capsys: pytest.CaptureFixt
         (["one"], "the following arguments are required: b"),
         (["one", "tow"], "run tow: there is no such run. Did you mean"),
         (["one", "champion"], "no network is the champion"),
+        (["one", "champion", "--uri", "http://127.0.0.1:9"], "http://127.0.0.1:9: cannot be reached"),
+        (
+            ["one", "no\nsuch", "--uri", "http://127.0.0.1:9"],
+            "in no folder here, and http://127.0.0.1:9 cannot be reached",
+        ),
+        (["one", "two", "--uri", "http://127.0.0.1:9"], "http://127.0.0.1:9: cannot be reached: Connection refused"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,17 +45,26 @@ class Seen:
         return sorted(_scores(self.answers), key=lambda score: score.recall)
 
 
-def best_seen(boards: Iterable[Board], config: TrackingConfig) -> list[Seen]:
+@dataclass(frozen=True)
+class Classes:
+    """What networks answered, a run for each, and why that of others, if it was kept, cannot be had."""
+
+    seen: Sequence[Seen] = ()
+    missing: str = ""
+
+
+def best_seen(boards: Iterable[Board], config: TrackingConfig) -> Classes:
     """One run for each network of the first board, chosen by validation (of the document's kind: the newest)."""
     board = next(iter(boards), None)
     if board is None:
-        return []
+        return Classes()
     runs: dict[str, list[RecordedRun]] = {}
     for group in board.groups:
         runs.setdefault(group.model, []).extend(group.runs)
     with tempfile.TemporaryDirectory() as aside:
         found = [_first_with_answers(sorted(runs[model], key=_best), config, Path(aside)) for model in sorted(runs)]
-    return [seen for seen in found if seen is not None]
+    missing = [answer for answer in found if isinstance(answer, str) and answer]
+    return Classes([answer for answer in found if isinstance(answer, Seen)], "; ".join(dict.fromkeys(missing)))
 
 
 def _best(run: RecordedRun) -> tuple[float, int]:
@@ -63,16 +72,18 @@ def _best(run: RecordedRun) -> tuple[float, int]:
     return -score if math.isfinite(score) else 0, -run.began
 
 
-def _first_with_answers(runs: list[RecordedRun], config: TrackingConfig, aside: Path) -> Seen | None:
+def _first_with_answers(runs: list[RecordedRun], config: TrackingConfig, aside: Path) -> Seen | str:
+    """The first run whose answers can be had, or else why those of the first that kept some cannot; empty: none did."""
     from cifar.evaluation import load_predictions
 
+    reasons = []
     for run in runs[:MOST_TRIES]:
         try:
             if (file := fetch(run, PREDICTIONS, config, aside)) is not None:
                 return Seen(run, load_predictions(file))
-        except (TrackingError, OSError, ValueError):  # the next one may be whole
-            continue
-    return None
+        except (TrackingError, OSError, ValueError) as error:  # the next one may be whole
+            reasons.append(str(error))
+    return next(iter(reasons), "")
 
 
 def _scores(answers: Evaluation) -> Iterator[ClassScore]:

@@ -13,7 +13,7 @@ from experiments.results.boards import Board, Group, kept_validation
 from experiments.results.findings import counted, findings
 from experiments.results.leaderboard import SEED, TEST
 from experiments.results.overview import Overview
-from experiments.results.page.classes import Seen
+from experiments.results.page.classes import Classes
 from experiments.results.page.definitions import DEFINITIONS
 from experiments.results.page.file import GENERATOR
 from experiments.results.page.look import Chart
@@ -51,9 +51,7 @@ class ShownBoard:
     origins: Sequence[Origin]
 
 
-def render(
-    found: Overview, charts: Mapping[str, Chart], classes: Sequence[Seen], made: Made, everything: bool = False
-) -> str:
+def render(found: Overview, charts: Mapping[str, Chart], classes: Classes, made: Made, everything: bool = False) -> str:
     """The page. Whatever runs say of themselves is escaped, and the page runs no script but its own two."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup

@@ -43,7 +43,7 @@ def test_a_difference_that_chance_would_make_is_none() -> None:
     assert same[3:] == [
         "No class moved more than chance would have it.",
         "Nothing differs in settings, code, packages or data.",
-        "Packages and changes beyond the commit were not recorded by first and second.",
+        "Packages and changes beyond the commit are not known of first and second.",
         "Curves: 0 epochs each.",
     ]
 

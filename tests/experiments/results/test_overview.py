@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.results.overview import LARGEST, look_at
+from experiments.results.overview import LARGEST, MOST_SWEEPS, look_at
 from experiments.tracking.config import TrackingConfig
 from tests.experiments.results.recorded import recorded, sweep_run, trial
 from tests.experiments.results.test_sweep_summary import VERDICT
@@ -35,10 +35,11 @@ def test_what_a_sweep_kept_is_fetched(tmp_path: Path, config: TrackingConfig) ->
     (tmp_path / "verdict.json").write_text(json.dumps(VERDICT))
     parent = replace(sweep_run(run_id=S), artifact_uri=str(tmp_path))
     (sweep,) = look_at([parent, trial(1, 0.5, S)], config, pictures=True).sweeps
-    assert sweep.pictures == {"best so far": b"a picture"}  # one is too large for a page
+    assert sweep.pictures == {"best so far": b"a picture"}
+    assert sweep.missing == "figures/score_by_setting.png has more than 4,000,000 bytes"
     assert sweep.difference.startswith("The winner is better by 1.72 points")
     (without,) = look_at([parent], config).sweeps
-    assert without.pictures == {}
+    assert (without.pictures, without.missing) == ({}, "")
 
 
 @pytest.mark.parametrize("content", ["", "no JSON", "[1]", "{}"])
@@ -46,3 +47,11 @@ def test_a_damaged_verdict_is_none(tmp_path: Path, config: TrackingConfig, conte
     (tmp_path / "verdict.json").write_text(content)
     parent = replace(sweep_run(run_id=S), artifact_uri=str(tmp_path))
     assert look_at([parent], config).sweeps[0].verdict == ()
+
+
+def test_of_many_sweeps_only_the_newest_are_asked_and_of_the_others_it_is_said(config: TrackingConfig) -> None:
+    sweeps = look_at([sweep_run(run_id=f"{n:032}") for n in range(MOST_SWEEPS + 1)], config).sweeps
+    assert [sweep.missing for sweep in sweeps] == [
+        *[""] * MOST_SWEEPS,
+        "only those of the newest 20 sweeps are fetched",
+    ]

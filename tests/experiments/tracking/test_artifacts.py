@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments.tracking.artifacts import fetch, folder_of
+from experiments.tracking.artifacts import fetch, folder_of, refuse_what_is_elsewhere
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import read_runs
 from experiments.tracking.recorder import Recorder
@@ -58,18 +57,40 @@ def test_nor_does_a_link(new_recorder: NewRecorder, database: Path) -> None:
     with new_recorder() as recorder:
         recorder.log_text("seventeen", "a.txt")
     (run,) = read_runs(HERE)
-    folder = folder_of(run, f"sqlite:///{database}")
+    folder = folder_of(run.artifact_uri, f"sqlite:///{database}")
     assert folder is not None
     (folder / "link.txt").symlink_to(database)
     assert fetch(run, "link.txt", HERE, Path()) is None
 
 
-def test_where_artifacts_are(new_recorder: NewRecorder, database: Path) -> None:
-    with new_recorder():
-        pass
-    (run,) = read_runs(HERE)
+def test_where_artifacts_are(database: Path) -> None:
     uri = f"sqlite:///{database}"
-    assert folder_of(replace(run, artifact_uri="mlruns/1/a/artifacts"), uri) == database.parent / "mlruns/1/a/artifacts"
-    assert folder_of(replace(run, artifact_uri="file:///a%20b/c"), uri) == Path("/a b/c")
-    assert folder_of(replace(run, artifact_uri="s3://bucket/a"), uri) is None
-    assert folder_of(run, "http://127.0.0.1:5000") is None
+    assert folder_of("mlruns/1/a/artifacts", uri) == database.parent / "mlruns/1/a/artifacts"
+    assert folder_of("file:///a%20b/c", uri) == Path("/a b/c")
+    assert folder_of("s3://bucket/a", uri) is None
+    assert folder_of("mlruns/1/a/artifacts", "http://127.0.0.1:5000") is None
+
+
+@pytest.mark.parametrize(
+    ("location", "uri", "told"),
+    [
+        ("mlflow-artifacts:/1/a", "sqlite:///mlflow.db", "its files are kept by a server of MLflow's"),
+        ("/srv/none/1/a", "http://host:5000", "its files are in /srv/none/1/a on the server's machine, which does not"),
+        ("mlruns/none", "http://host:5000", "its files are in mlruns/none on the server's machine, which does not"),
+    ],
+)
+def test_what_cannot_be_had_from_here_is_said_and_not_taken_for_missing(location: str, uri: str, told: str) -> None:
+    with pytest.raises(TrackingError, match=f"^run 1: {told}"):
+        refuse_what_is_elsewhere("run 1", location, uri)
+
+
+@pytest.mark.parametrize(
+    ("location", "uri"),
+    [
+        ("mlflow-artifacts:/1/a", "http://host:5000"),
+        ("s3://bucket/a", "http://host:5000"),
+        ("s3://bucket/a", "sqlite:///a"),
+    ],
+)
+def test_what_a_service_gives_out_is_asked_for(location: str, uri: str) -> None:
+    refuse_what_is_elsewhere("run 1", location, uri)

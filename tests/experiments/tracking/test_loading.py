@@ -40,6 +40,13 @@ def test_what_was_recorded_is_loaded_by_its_hash(run_id: str, store: Store, netw
     np.testing.assert_array_equal(np.asarray(load_recorded_model(store, run_id)(IMAGES)), network(IMAGES))
 
 
+def test_the_store_of_another_folder_is_read_from_here(
+    run_id: str, store: Store, network: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    np.testing.assert_array_equal(np.asarray(load_recorded_model(store, run_id)(IMAGES)), network(IMAGES))
+
+
 def test_a_file_that_was_exchanged_is_not_loaded(run_id: str, store: Store) -> None:
     file = recorded_file(store, run_id)
     file.write_bytes(file.read_bytes() + b"more")

@@ -11,7 +11,7 @@ import pytest
 
 from cifar.evaluation import evaluate, save_predictions
 from experiments.results.boards import boards
-from experiments.results.page.classes import Seen, best_seen
+from experiments.results.page.classes import Classes, Seen, best_seen
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import RecordedRun
 from tests.experiments.results.recorded import recorded
@@ -37,22 +37,29 @@ def test_the_best_by_validation_that_kept_its_answers_stands_for_its_network(
     second = answering(recorded(0.8, optimizer__name="adam"), tmp_path, [0], [0])
     third = answering(recorded(0.7, optimizer__name="lion"), tmp_path, [0], [0])
     other = answering(recorded(0.1, model__name="model2"), tmp_path, [0], [0])
-    seen = best_seen(boards([third, best, other, second]), config)
+    seen = best_seen(boards([third, best, other, second]), config).seen
     assert [item.run.run_id for item in seen] == [second.run_id, other.run_id]
 
 
 def test_without_validation_the_newest_run_counts(tmp_path: Path, config: TrackingConfig) -> None:
     old = answering(recorded(None, 0.9, began=1), tmp_path, [0], [0])
     new = answering(recorded(None, 0.1, began=2, seed=1), tmp_path, [0], [0])
-    assert [item.run.run_id for item in best_seen(boards([old, new]), config)] == [new.run_id]
+    assert [item.run.run_id for item in best_seen(boards([old, new]), config).seen] == [new.run_id]
 
 
 def test_damaged_answers_are_passed_over(tmp_path: Path, config: TrackingConfig) -> None:
     damaged = answering(recorded(0.9), tmp_path, [0], [0])
     (tmp_path / damaged.run_id / "predictions" / "test_predictions.npz").write_bytes(b"no archive")
     whole = answering(recorded(0.8, seed=1), tmp_path, [0], [0])
-    assert [item.run.run_id for item in best_seen(boards([damaged, whole]), config)] == [whole.run_id]
-    assert best_seen([], config) == []
+    assert [item.run.run_id for item in best_seen(boards([damaged, whole]), config).seen] == [whole.run_id]
+    assert best_seen([], config) == Classes()
+
+
+def test_answers_that_a_server_does_not_give_out_are_not_said_to_be_missing(config: TrackingConfig) -> None:
+    served = replace(recorded(0.9), artifact_uri="mlflow-artifacts:/1/a/artifacts")
+    found = best_seen(boards([served]), config)
+    assert found.seen == []
+    assert found.missing.endswith("its files are kept by a server of MLflow's. Ask that: --uri http://HOST:5000")
 
 
 def test_classes_stand_in_the_order_of_how_well_they_are_recognised() -> None:

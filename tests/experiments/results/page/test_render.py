@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 
@@ -12,7 +13,7 @@ import numpy as np
 from cifar.evaluation import evaluate
 from experiments.results.overview import Overview, look_at
 from experiments.results.page.charts import confusion_chart
-from experiments.results.page.classes import Seen
+from experiments.results.page.classes import Classes, Seen
 from experiments.results.page.file import GENERATOR, HEAD
 from experiments.results.page.look import Chart
 from experiments.results.page.render import MOST_GROUPS, Made, render
@@ -29,7 +30,7 @@ def overview(*runs: RecordedRun, everything: bool = False) -> Overview:
 
 
 def page(*runs: RecordedRun, charts: dict[str, Chart] | None = None, everything: bool = False) -> str:
-    return render(overview(*runs, everything=everything), charts or {}, [], MADE, everything)
+    return render(overview(*runs, everything=everything), charts or {}, Classes(), MADE, everything)
 
 
 class Elements(HTMLParser):
@@ -82,7 +83,7 @@ def test_whatever_a_run_says_of_itself_is_text() -> None:
     seen = [Seen(hostile, evaluate(np.eye(10)[[0]], [0]))]
     runs = overview(hostile, broken, sweep, trial(1, 0.5, sweep.run_id))
     charts = {"confusion 1": confusion_chart(seen[0].answers), HOSTILE: {"data": [], "layout": {"title": HOSTILE}}}
-    text = render(runs, charts, seen, MADE)
+    text = render(runs, charts, Classes(seen), MADE)
     found = Elements(text)
     assert found.names.count("script") == 3  # the charts, Plotly and our own
     assert "img" not in found.names
@@ -116,3 +117,12 @@ def test_many_groups_are_cut_unless_all_are_asked_for() -> None:
 def test_a_sweep_that_has_nothing_to_show_is_one_line() -> None:
     text = page(sweep_run(run_id="s" * 32), trial(1, None, "s" * 32, status="FAILED"))
     assert "optimizers: 1 trial (1 failed), nothing to show yet." in text
+
+
+def test_what_a_server_does_not_give_out_is_said_on_the_page() -> None:
+    served = replace(sweep_run(run_id="5" * 32), artifact_uri="mlflow-artifacts:/1/a/artifacts")
+    found = overview(served, trial(1, 0.5, "5" * 32))
+    text = render(found, {}, Classes(missing="answers of nobody"), MADE)
+    assert "Verdict and pictures are not all here: run 55555555: its files are kept by a server" in text
+    assert "No verdict was found" not in text
+    assert "Not to be had: answers of nobody." in text
