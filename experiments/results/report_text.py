@@ -53,8 +53,11 @@ def as_text(found: Overview, everything: bool = False) -> Iterator[RenderableTyp
 
 def board_table(board: Board, most: int | None = None) -> Table:
     """The groups, the best first, then those without validation images."""
-    headers = ["#", "settings", "n", "validation %", "test %", "time", "parameters", "looks"]
-    return terminal_table(headers, [_row(group, board) for group in board.groups[:most]])
+    headers = ["#", "settings", "n", "validation %", "test %", "time,\nparameters", "looks"]
+    table = terminal_table(headers, [_row(group, board) for group in board.groups[:most]])
+    for column in table.columns[2:]:
+        column.no_wrap = True  # of 80 columns the settings take what is left
+    return table
 
 
 def _row(group: Group, board: Board) -> list[str]:
@@ -64,10 +67,13 @@ def _row(group: Group, board: Board) -> list[str]:
         str(group.n),
         _score(group.validation),
         _score(group.test),
-        duration(group.seconds.mean if group.seconds else None),
-        NONE if group.parameters is None else f"{group.parameters:,}",
+        "\n".join([duration(group.seconds.mean if group.seconds else None), *_size(group)]),
         str(group.looks),
     ]
+
+
+def _size(group: Group) -> list[str]:
+    return [] if group.parameters is None else [f"{group.parameters:,}"]
 
 
 def sweep_line(sweep: SweepSummary) -> str:

@@ -50,6 +50,21 @@ def listed(items: Sequence[str], most: int = 5) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
+def telling(groups: Sequence[Mapping[str, str]], columns: Sequence[str]) -> list[str]:
+    """Of the columns as few as tell the groups apart as well as all do; names always."""
+    kept = [key for key in columns if key.endswith(".name")]
+    while rest := [key for key in columns if key not in kept]:
+        best = max(rest, key=lambda key: _kinds(groups, [*kept, key]))
+        if _kinds(groups, [*kept, best]) == _kinds(groups, kept):
+            break
+        kept.append(best)
+    return kept
+
+
+def _kinds(groups: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
+    return len({tuple(values.get(key) for key in columns) for values in groups})
+
+
 def settings(values: Mapping[str, str], columns: Sequence[str]) -> str:
     """What tells a group apart, `model1 nadam learning_rate=0.0004264`: names without their key, nothing unset."""
     told = [(key, values[key]) for key in columns if values.get(key, "") not in UNSET]

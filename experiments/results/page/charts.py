@@ -63,7 +63,9 @@ def curves_chart(groups: Sequence[Drawn], metric: str) -> Chart | None:
                 shown = True
     if not figure.data:
         return None
-    return plain(figure, "epoch", f"{metric}, %" if share else metric, legend_rows=len(groups))
+    chart = plain(figure, "epoch", f"{metric}, %" if share else metric, legend_rows=len(groups))
+    chart["layout"]["legend"]["orientation"] = "v"  # a name a row: how many would fit beside it depends on the window
+    return chart
 
 
 def scatter_chart(boards: Sequence[Board], axis: str) -> Chart | None:

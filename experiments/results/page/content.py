@@ -16,7 +16,7 @@ from experiments.results.page.charts import (
 )
 from experiments.results.page.classes import Seen
 from experiments.results.page.look import Chart
-from experiments.results.wording import settings
+from experiments.results.wording import settings, telling
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import read_curves
 
@@ -60,9 +60,10 @@ def curves_of(board: Board, config: TrackingConfig) -> list[Drawn]:
     groups = chosen_for_curves(board)
     ids = [run.run_id for group in groups for run in group.runs[:MOST_RUNS]]
     curves = read_curves(config, ids, EPOCH_METRICS)
+    columns = telling([group.settings for group in groups], board.columns)
     return [
         Drawn(
-            settings(group.settings, board.columns),
+            settings(group.settings, columns),
             {
                 name: mean_curve(curves.get(run.run_id, {}).get(name, []) for run in group.runs[:MOST_RUNS])
                 for name in EPOCH_METRICS

@@ -15,8 +15,8 @@ from tests.experiments.results.recorded import recorded, sweep_run, trial
 S = "s" * 32
 
 
-def shown(*runs: RecordedRun, everything: bool = False) -> str:
-    console = Console(file=StringIO(), width=120)
+def shown(*runs: RecordedRun, everything: bool = False, width: int = 120) -> str:
+    console = Console(file=StringIO(), width=width)
     for part in as_text(look_at(runs, TrackingConfig(uri="sqlite:///none.db"), everything), everything):
         console.print(part)
     assert isinstance(console.file, StringIO)
@@ -35,8 +35,18 @@ def test_a_row_has_scores_intervals_time_size_and_looks() -> None:
     text = shown(*(recorded(0.6 + s / 100, 0.5, seed=s, metrics=measured) for s in range(3)))
     row = next(line for line in text.splitlines() if line.startswith("1 "))
     plus_minus = "\N{PLUS-MINUS SIGN}"
-    assert " ".join(row.split()[4:]) == f"3 61.00 {plus_minus} 1.00 50.00 {plus_minus} 0.00 1 min 5 s 181,162 3"
-    assert "58.52 to 63.48" in text
+    assert " ".join(row.split()[4:]) == f"3 61.00 {plus_minus} 1.00 50.00 {plus_minus} 0.00 1 min 5 s 3"
+    assert " ".join(text.splitlines()[text.splitlines().index(row) + 1].split()) == (
+        "58.52 to 63.48 50.00 to 50.00 181,162"
+    )
+
+
+def test_in_80_columns_an_interval_stays_in_one_line() -> None:
+    metrics = {"training_seconds": 4000.0, "parameters": 4_210_090.0}
+    runs = [recorded(0.6 + s / 100, 0.5 + s / 100, seed=s, metrics=metrics) for s in range(3)]
+    lines = shown(*runs, width=80).splitlines()
+    assert [line for line in lines if "58.52 to 63.48  48.52 to 53.48  4,210,090" in line]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_sweep_is_one_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.results.statistics import Summary
-from experiments.results.wording import count, duration, interval, listed, percent, settings
+from experiments.results.wording import count, duration, interval, listed, percent, settings, telling
 
 
 def test_accuracies_are_percent_with_their_deviation() -> None:
@@ -42,3 +42,15 @@ def test_settings_leave_out_what_is_not_set() -> None:
     columns = ["model.name", "optimizer.learning_rate", "optimizer.clipnorm", "optimizer.rho"]
     assert settings(values, columns) == "model1 learning_rate=0.0004264"
     assert settings({}, columns) == "no settings recorded"
+
+
+def test_as_few_settings_are_named_as_tell_groups_apart() -> None:
+    columns = ("model.name", "optimizer.learning_rate", "training.epochs", "data.train_size")
+    groups = [
+        {"model.name": "model1", "optimizer.learning_rate": "0.1", "training.epochs": "4"},
+        {"model.name": "model1", "optimizer.learning_rate": "0.1", "training.epochs": "2", "data.train_size": "9"},
+        {"model.name": "model2", "optimizer.learning_rate": "0.2", "training.epochs": "4"},
+    ]
+    assert telling(groups, columns) == ["model.name", "training.epochs"]
+    assert telling(groups[1:], columns) == ["model.name"]
+    assert telling([], columns) == ["model.name"]
