@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.execution import Place, execute
+from experiments.execution import LOG_FILE, Place, execute
 from experiments.folders import new_folder, write_config
 from experiments.record import as_yaml
 from experiments.results.leaderboard import FinishedRun
@@ -33,4 +36,21 @@ def train_anew(
     """
     folder, text = new_folder("outputs"), as_yaml(settings)
     write_config(folder, text)
-    return execute(settings, text, Place(folder, console), tags=tags, dataset=dataset)
+    with _logged(folder):
+        return execute(settings, text, Place(folder, console), tags=tags, dataset=dataset)
+
+
+@contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """What is logged goes to the run's folder alone, as Hydra sees to in `experiments.run`."""
+    root = logging.getLogger()
+    handler, level = logging.FileHandler(folder / LOG_FILE, encoding="utf-8"), root.level
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

@@ -92,7 +92,7 @@ def _side(run: RecordedRun, curves: dict[str, Curve], config: TrackingConfig, as
     packages, changes = (_text(found.get(name)) for name in (PACKAGES, CHANGES))
     answers = found.get(ANSWERS)
     return Side(
-        name=f"{printable(run.name)} ({run.run_id[:8]})",
+        name=f"{printable(run.name)} ({run.run_id[:8]}{'' if run.status == 'FINISHED' else f', {run.status}'})",
         params=run.params,
         tags=run.tags,
         metrics=run.metrics,

@@ -56,8 +56,10 @@ def answer(argv: list[str], told: str, work: Callable[[list[str]], int]) -> int:
         tell_error(error)
         return MENDABLE
     except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
         return STOPPED_BY_CTRL_C
     except Terminated:
+        print("stopped by SIGTERM", file=sys.stderr)
         return Terminated.exit_code
 
 

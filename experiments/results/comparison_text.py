@@ -21,8 +21,9 @@ PERCENT = ("test_accuracy", "best_val_accuracy", "val_accuracy")
 
 def in_words(a: Side, b: Side, found: Comparison) -> str:
     """Who is better, and what differs, in a few lines."""
-    lines = [f"A: {a.name}", f"B: {b.name}", *_verdict(found), *_classes(found), *_differences(found), _curves(found)]
-    return "\n".join(lines)
+    same = ["A and B are one and the same run."] if a.run_id and a.run_id == b.run_id else []
+    words = [*_verdict(found), *_classes(found), *_differences(found), _curves(found)]
+    return "\n".join([f"A: {a.name}", f"B: {b.name}", *same, *words])
 
 
 def tables(found: Comparison) -> Iterator[Table]:

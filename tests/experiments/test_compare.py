@@ -57,6 +57,23 @@ def test_a_run_without_predictions_is_compared_in_all_else(here: Path, capsys: p
         aside.rename(predictions)
 
 
+def test_one_run_beside_itself_is_said_to_be_that(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["two", "two"]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == "A and B are one and the same run."
+
+
+def test_a_run_that_did_not_finish_is_named_with_its_status(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        database.execute("VACUUM INTO ?", [f"{tmp_path}/mlflow.db"])
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect("mlflow.db")) as database, database:
+        database.execute("UPDATE runs SET status = 'FAILED' WHERE name = 'two'")
+    assert main(["one", "two"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith(", FAILED)")
+
+
 def test_where_files_cannot_be_had_the_rest_is_compared_and_it_is_said_why(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,14 +53,19 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_without_a_traceback(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [(signal.SIGINT, 130, "stopped by Ctrl-C\n"), (signal.SIGTERM, 143, "stopped by SIGTERM\n")],
+)
+def test_a_signal_ends_it_without_a_traceback(
+    number: int, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def work(argv: list[str]) -> int:
         signal.raise_signal(number)
         return 0
 
     assert answer([], "", work) == code
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", told)
 
 
 def test_an_unknown_flag_is_refused_by_name() -> None:
