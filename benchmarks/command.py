@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ from experiments.tracking.provenance import describe_environment
 RESULTS = Path(__file__).parent / "results"
 
 NO_IMAGES = "none"
+
+INSTALL = {
+    "torch": "pip install torch==2.13.0",
+    "jax": "pip install jax==0.10.2",
+    "optuna": "pip install optuna==5.0.0",
+}
+"""What adds a package that a peer needs and this project does not."""
 
 Results = dict[str, Any]
 """What is kept as JSON."""
@@ -38,7 +46,7 @@ def new_parser(name: str, about: str, more: str, repeats: int, trains: bool = Tr
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--repeats", type=count, default=repeats, help=f"rounds, after one to warm up ({repeats})")
+    add("--repeats", type=count, default=repeats, help=f"rounds that count ({repeats})")
     if trains:
         add(
             "--data",
@@ -75,6 +83,23 @@ def names(known: Mapping[str, Any] | Sequence[str]) -> Callable[[str], list[str]
         return [name for name in known if name in asked]
 
     return parsed
+
+
+def missing(asked: Sequence[str], needs: Mapping[str, str], console: Console) -> dict[str, str]:
+    """Who is left out because a package is not there, and why; it is said aloud.
+
+    Args:
+        asked: the peers that are to take part.
+        needs: the package that a peer needs, where it needs one beside this project's.
+    """
+    left_out = {
+        name: f'{needs[name]} is not installed; "{INSTALL[needs[name]]}" adds it to this environment'
+        for name in asked
+        if name in needs and find_spec(needs[name]) is None
+    }
+    for name, why in left_out.items():
+        console.print(f"[bold red]{name} IS LEFT OUT: {why}[/]", highlight=False)
+    return left_out
 
 
 def count(typed: str) -> int:

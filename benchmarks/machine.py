@@ -19,7 +19,7 @@ BUSY_LOAD = 0.25
 """Load average of one minute, per core, above which a measurement does not start."""
 LOOK_SECONDS = 3.0
 
-LIBRARIES = ("tensorflow", "keras", "numpy", "torch", "mlflow", "keras-tuner", "distributed")
+LIBRARIES = ("tensorflow", "keras", "numpy", "jax", "torch", "mlflow", "keras-tuner", "optuna", "distributed")
 
 
 class BusyMachineError(RuntimeError):

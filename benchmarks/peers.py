@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.tasks import Task
+from benchmarks.keras_fit import KerasFit, TunedKerasFit
+from benchmarks.tasks import Notes, Task
 from cifar import compute
-from cifar.config import NUM_CLASSES, ComputeConfig
-
-Notes = dict[str, Any]
-"""What is worth knowing of how a peer was built; goes into the JSON as it is."""
+from cifar.config import ComputeConfig
 
 SGEMM_SIZE = 2048
 SGEMM_REPEATS = 4
@@ -51,62 +49,6 @@ class Ours:
         self._epoch += 1
         order = epoch_order(0, self._epoch, self._images)
         return seconds(lambda: self._engine.run_epoch(order, lambda step: None))
-
-
-def _start_plain_tensorflow() -> None:
-    """TensorFlow as its users have it, with its own choice of threads: `compute.prepare` sets them for our engine."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with compute.without_native_greetings():
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")
-        tf.config.list_logical_devices()
-
-
-class KerasFit:
-    """The document's own way: compile and fit on float32 arrays with one-hot labels.
-
-    The progress bar is off and only the epoch itself is timed, not what `fit` does before it: both to its advantage.
-    """
-
-    def __init__(self, steps_per_execution: int = 1) -> None:
-        self._steps_per_execution = steps_per_execution
-
-    def build(self, task: Task) -> Notes:
-        """Compile the model; turn the images into what the document gives to `fit`."""
-        _start_plain_tensorflow()
-        import keras
-
-        from cifar.models import build_model
-        from cifar.optimizers import build_optimizer
-
-        config, split = task.config, task.load()
-        self._images = split.images.astype("float32") / 255
-        self._labels = np.eye(NUM_CLASSES, dtype="float32")[split.labels]
-        self._batch_size = config.training.batch_size
-        optimizer = build_optimizer(config.optimizer, config.schedule, epochs=1, steps_per_epoch=config.steps_per_epoch)
-        self._model = build_model(config.model, config.seed)
-        self._model.compile(
-            optimizer=optimizer,
-            loss="categorical_crossentropy",
-            metrics=["accuracy"],
-            steps_per_execution=self._steps_per_execution,
-        )
-        self._clock = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin, on_epoch_end=self._end)
-        return {"steps_per_execution": self._steps_per_execution}
-
-    def turn(self) -> float:
-        """One epoch."""
-        self._model.fit(
-            self._images, self._labels, batch_size=self._batch_size, epochs=1, verbose=0, callbacks=[self._clock]
-        )
-        return self._seconds
-
-    def _begin(self, *_: Any) -> None:
-        self._started = time.perf_counter()
-
-    def _end(self, *_: Any) -> None:
-        self._seconds = time.perf_counter() - self._started
 
 
 class Torch:
@@ -146,11 +88,19 @@ class Sgemm:
 PEERS: dict[str, Callable[[], Peer]] = {
     "ours": Ours,
     "keras": KerasFit,
-    "keras_tuned": lambda: KerasFit(steps_per_execution=50),
+    "keras_jax": partial(KerasFit, "jax"),
+    "keras_torch": partial(KerasFit, "torch"),
+    "keras_tuned": TunedKerasFit,
     "torch": Torch,
     "sgemm": Sgemm,
 }
 """In the order of their turns."""
+
+PLAIN_KERAS = ("keras", "keras_jax", "keras_torch")
+"""One step a call, as `fit` has it by itself."""
+
+NEEDS = {"keras_jax": "jax", "keras_torch": "torch", "torch": "torch"}
+"""The package without which a peer is left out."""
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -15,6 +15,9 @@ BUSY = 0.05
 Spread = dict[str, float]
 """Median, least and most of some repeats."""
 
+Goal = dict[str, Any]
+"""As `goal` makes it; kept with the results."""
+
 
 def spread(values: Iterable[float], digits: int = 3) -> Spread:
     """Sum up repeats."""
@@ -32,6 +35,21 @@ def shown(figures: Spread, form: str) -> str:
     """A spread for people: median (least - most), each in this form."""
     median, least, most = (form.format(figures[name]) for name in ("median", "min", "max"))
     return f"{median} ({least} - {most})"
+
+
+def goal(what: str, figures: Spread, form: str, reached: bool) -> Goal:
+    """What was to be reached, what came out, and whether that is enough."""
+    return {"what": what, "found": shown(figures, form), "reached": reached}
+
+
+def verdicts(goals: Iterable[Goal]) -> list[str]:
+    """A line for each goal."""
+    return [f"{'Reached' if goal['reached'] else 'MISSED'}: {goal['what']}: {goal['found']}" for goal in goals]
+
+
+def not_measured(results: Mapping[str, Any]) -> list[str]:
+    """A line for each peer that was left out."""
+    return [f"NOT MEASURED: {name} ({why})" for name, why in results["left_out"].items()]
 
 
 @dataclass(frozen=True)

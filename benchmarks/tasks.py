@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cifar.config import (
     SGD,
@@ -16,6 +17,9 @@ from cifar.config import (
     RunConfig,
 )
 from cifar.data import Split, load_dataset
+
+Notes = dict[str, Any]
+"""What is worth knowing of how a peer was built; goes into the JSON as it is."""
 
 TRAINING_MFLOP = {"model1": 8.90, "model2": 122.7, "model3": 85.4}
 """Arithmetic of one image: forward, and both gradients (none for the input of the first layer)."""

@@ -7,37 +7,36 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks import command, costs, machine
-from benchmarks.peers import PEERS
+from benchmarks.peers import NEEDS, PEERS
 from benchmarks.tasks import Task
+from benchmarks.train_goals import goals
 from benchmarks.train_report import report_of, sum_up
 from benchmarks.workers import Worker, WorkerError
 from cifar.config import ConfigError
 from cifar.proof import DataError
 
 RESULTS = command.RESULTS / "train.json"
-IMAGES = {"model1": 12_800, "model2": 1_600, "model3": 1_600}
-"""Images a turn: 2 to 6 seconds of work on two cores, and whole calls of 50 batches."""
+IMAGES = {"model1": 12_800, "model2": 3_200, "model3": 3_200}
+"""Images a turn: 1 to 14 seconds of work on two cores (JAX takes longest), and whole calls of 50 batches."""
 EPOCH_IMAGES = 45_000
 COSTS = ("tracking", "memory")
-NO_TORCH = 'not installed; "pip install torch==2.13.0" adds it to this environment'
 
 ABOUT = """
 Trains model1, model2 and model3 on the same images with this project's engine, with Keras' fit as in the source
-document, with fit tuned (50 steps a call) and with a hand-written PyTorch loop, batch 32, float32, all cores. Each
-has a process of its own and they take turns, so that a machine whose speed drifts is the same for all: what counts
-are the ratios within a round.
+document on TensorFlow, JAX and PyTorch, with fit tuned (50 steps a call, arrays or tf.data) and with a hand-written
+PyTorch loop, batch 32, float32, all cores. Each has a process of its own and they take turns, so that a machine whose
+speed drifts is the same for all: what counts are the ratios within a round.
 """
 MORE = f"""
-PyTorch is not in requirements.lock: where it is {NO_TORCH};
-without it that peer is left out, and the table says so. It needs a C++ compiler and Python's headers for torch.compile.
+PyTorch is not in requirements.lock: "{command.INSTALL["torch"]}" adds it to this environment; without it both of its
+peers are left out, and the table says so. It needs a C++ compiler and Python's headers for torch.compile.
 
-Everything takes about 12 minutes on two cores. A first try, in half a minute:
+Everything takes about 20 minutes on two cores. A first try, in a minute:
   python -m benchmarks.train --models model1 --images 640 --repeats 1 --skip tracking,memory --busy-ok --json try.json
 
 The results go to benchmarks/results/train.json, with the machine, versions and load, and as a table to train.md.
@@ -63,9 +62,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Console) -> dict[str, Any]:
     """Measure everything that was asked for."""
-    left_out = {"torch": NO_TORCH} if "torch" in options.peers and find_spec("torch") is None else {}
-    for name, why in left_out.items():
-        console.print(f"[bold red]{name} IS LEFT OUT: {why}[/]", highlight=False)
+    left_out = command.missing(options.peers, NEEDS, console)
     results = command.circumstances(options, before) | {"left_out": left_out, "models": {}}
     peers = [name for name in options.peers if name not in left_out]
     with ExitStack() as stack:
@@ -74,6 +71,7 @@ def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Cons
             task = Task(model, options.images or IMAGES[model], options.data)
             results["models"][model] = measure(task, workers, options.repeats, console)
     results["costs"] = measure_costs(options, results["models"], console)
+    results["goals"] = goals(results)
     results["after"] = {"load_average": machine.load()}
     return results
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.peers import SGEMM_GFLOP
-from benchmarks.report import Report, circumstances, ratios, shown, spread
+from benchmarks.report import Report, circumstances, not_measured, ratios, shown, spread, verdicts
 from benchmarks.tasks import TRAINING_MFLOP
 
 NAMES = {
     "ours": "this project",
-    "keras": "Keras `fit`",
-    "keras_tuned": "Keras `fit`, 50 steps a call",
+    "keras": "Keras `fit`, TensorFlow",
+    "keras_jax": "Keras `fit`, JAX",
+    "keras_torch": "Keras `fit`, PyTorch",
+    "keras_tuned": "Keras `fit`, TensorFlow, 50 steps a call",
     "torch": "PyTorch loop",
     "sgemm": "SGEMM",
 }
@@ -56,9 +58,7 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def remarks(results: Mapping[str, Any]) -> list[str]:
     """What belongs under the table."""
-    lines = [_how(results)]
-    for name, why in results["left_out"].items():
-        lines.append(f"NOT MEASURED: {name} ({why})")
+    lines = [_how(results), *not_measured(results), *verdicts(results["goals"])]
     shares = [
         f"{model} {found['share_of_sgemm']['ours']['median']:.2f}"
         for model, found in results["models"].items()

@@ -22,6 +22,7 @@ def results(**changed):
         "left_out": {},
         "models": {"model2": {"images": 1000, "others_cpu": [0.01, 0.02, 0.0], "peers": peers, **found}},
         "costs": {},
+        "goals": [{"what": "be fast", "found": "2.00", "reached": False}],
     } | changed
 
 
@@ -47,7 +48,7 @@ def test_without_this_project_there_are_rates_and_no_ratios() -> None:
 
 
 def test_the_table_has_a_line_for_each_network_and_peer_but_none_for_the_yardstick() -> None:
-    assert [line[:2] for line in rows(results())] == [("model2", "this project"), ("model2", "Keras `fit`")]
+    assert [line[:2] for line in rows(results())] == [("model2", "this project"), ("model2", "Keras `fit`, TensorFlow")]
     assert "2.00 (1.50 - 4.00)" in report_of(results()).markdown()
 
 
@@ -58,3 +59,7 @@ def test_the_table_says_which_peer_was_left_out_and_why() -> None:
 def test_the_table_says_that_the_machine_was_busy() -> None:
     assert not any(line.startswith("BUSY") for line in remarks(results()))
     assert any(line.startswith("BUSY") for line in remarks(results(busy_ok=True)))
+
+
+def test_what_was_to_be_reached_stands_under_the_table() -> None:
+    assert "MISSED: be fast: 2.00" in remarks(results())
