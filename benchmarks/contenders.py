@@ -70,9 +70,10 @@ def pass_of(history: History, seconds: float, settings: Sequence[Setting]) -> Pa
 
 
 @dataclass(frozen=True)
-class PlainKerasTuner:
-    """The script of `plain_tuner`."""
+class PlainScript:
+    """A script as the users of a library write it, such as `plain_tuner`."""
 
+    module: str
     steps_per_execution: int = 1
 
     def sweep(self, task: SweepTask, settings: Sequence[Setting]) -> Pass:
@@ -80,7 +81,7 @@ class PlainKerasTuner:
         told = {"task": asdict(task), "settings": settings, "steps_per_execution": self.steps_per_execution}
         with folder_on_the_same_disk() as folder:
             Path(folder, "task.json").write_text(json.dumps(told), encoding="utf-8")
-            ended = run_to_end("benchmarks.plain_tuner", ["task.json", "result.json"], folder, SAME_FOR_ALL)
+            ended = run_to_end(self.module, ["task.json", "result.json"], folder, SAME_FOR_ALL)
             found = json.loads(Path(folder, "result.json").read_text(encoding="utf-8"))
         refuse_others(found["tried"], settings)
         return Pass(ended.seconds, found["finished"], found["best_val_accuracy"])
@@ -99,6 +100,10 @@ def refuse_others(tried: Sequence[Setting], settings: Sequence[Setting]) -> None
 CONTENDERS: dict[str, Contender] = {
     "workers": Ours(),
     "one_process": Ours(("workers.count=1", f"compute.threads={machine.cores()}")),
-    "keras_tuner": PlainKerasTuner(),
-    "keras_tuner_50": PlainKerasTuner(steps_per_execution=50),
+    "keras_tuner": PlainScript("benchmarks.plain_tuner"),
+    "keras_tuner_50": PlainScript("benchmarks.plain_tuner", steps_per_execution=50),
+    "optuna": PlainScript("benchmarks.plain_optuna"),
 }
+
+NEEDS = {"optuna": "optuna"}
+"""The package without which a contender is left out."""

@@ -17,11 +17,10 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras import layers
 
+from benchmarks.plain_keras import build_network, prepared
 from benchmarks.trials import BATCH_SIZE, Setting, SweepTask
-from cifar.config import NUM_CLASSES
-from cifar.data import Split, load_dataset
+from cifar.data import load_dataset
 
 
 class GivenSettings(keras_tuner.oracles.RandomSearchOracle):
@@ -47,36 +46,22 @@ class RandomSearch(keras_tuner.Tuner):
 
 def build(hp: Any, steps_per_execution: int = 1) -> keras.Model:
     """model1 with what is searched."""
-    model = keras.Sequential(
-        [
-            layers.Input((32, 32, 3)),
-            layers.Conv2D(32, 5, strides=2, padding="same", activation="relu"),
-            layers.Conv2D(32, 5, strides=2, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Dropout(hp.Float("dropout_rate", 0.1, 0.5)),
-            layers.Flatten(),
-            layers.Dense(512, activation="relu"),
-            layers.Dropout(hp.Float("dense_dropout_rate", 0.2, 0.7)),
-            layers.Dense(NUM_CLASSES, activation="softmax"),
-        ]
-    )
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(hp.Float("learning_rate", 1e-4, 3e-3, sampling="log")),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
+    return build_network(
+        dropout_rate=hp.Float("dropout_rate", 0.1, 0.5),
+        dense_dropout_rate=hp.Float("dense_dropout_rate", 0.2, 0.7),
+        learning_rate=hp.Float("learning_rate", 1e-4, 3e-3, sampling="log"),
         steps_per_execution=steps_per_execution,
     )
-    return model
 
 
 def search(task: SweepTask, settings: Sequence[Setting], steps_per_execution: int, folder: str) -> dict[str, Any]:
     """Try all settings; what was tried, how many trials finished, the best validation accuracy of all epochs."""
     dataset = load_dataset(task.data_config)
     assert dataset.validation is not None
-    x, y = _prepared(dataset.train)
+    x, y = prepared(dataset.train)
     tuner = RandomSearch(partial(build, steps_per_execution=steps_per_execution), settings, folder)
     tuner.search(
-        x, y, batch_size=BATCH_SIZE, epochs=task.epochs, validation_data=_prepared(dataset.validation), verbose=0
+        x, y, batch_size=BATCH_SIZE, epochs=task.epochs, validation_data=prepared(dataset.validation), verbose=0
     )
     trials = tuner.oracle.trials.values()
     return {
@@ -84,11 +69,6 @@ def search(task: SweepTask, settings: Sequence[Setting], steps_per_execution: in
         "finished": sum(trial.status == "COMPLETED" for trial in trials),
         "best_val_accuracy": max((trial.score for trial in trials if trial.score is not None), default=None),
     }
-
-
-def _prepared(split: Split) -> tuple[Any, Any]:
-    """Images and labels as the source document makes them."""
-    return split.images.astype("float32") / 255, keras.utils.to_categorical(split.labels, NUM_CLASSES)
 
 
 def main(task_file: str, result_file: str) -> None:

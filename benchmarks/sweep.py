@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import command, driver, machine
-from benchmarks.contenders import CONTENDERS, Pass
+from benchmarks.contenders import CONTENDERS, NEEDS, Pass
 from benchmarks.our_sweep import draw_settings
 from benchmarks.sweep_report import goals, report_of, sum_up
 from benchmarks.trials import VALIDATION_IMAGES, Setting, SweepTask
@@ -26,12 +26,16 @@ PARTS = ("warm_up", "driver")
 
 ABOUT = """
 Tries the same 16 settings of model1 on the same images with this project's sweep, once with its default of a worker
-for each core and once with one process that has all cores, and with plain keras-tuner over Keras' fit, once as it is
-and once with 50 steps a call. Each is a command of its own in a new folder, timed from its start to its exit, so
-imports and, on this project's side, the record in MLflow are part of it. They take turns: what counts are the ratios
-within a round. After that, what the driver of a sweep takes for itself when 1,000 trials have gone before.
+for each core and once with one process that has all cores; with plain keras-tuner over Keras' fit, once as it is and
+once with 50 steps a call; and with an Optuna study over the same fit. Each is a command of its own in a new folder,
+timed from its start to its exit, so imports and, on this project's side, the record in MLflow are part of it. They
+take turns: what counts are the ratios within a round. After that, what the driver of a sweep takes for itself when
+1,000 trials have gone before.
 """
 MORE = f"""
+Optuna is not in requirements.lock: "{command.INSTALL["optuna"]}" adds it; without it that peer is left out,
+and the table says so.
+
 Everything takes about half an hour on two cores. A first try, in a minute or two:
   python -m benchmarks.sweep --data sample --trials 2 --images 320 --epochs 1 --repeats 1 \\
     --skip warm_up,driver --busy-ok
@@ -64,10 +68,13 @@ def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Cons
     task = SweepTask(options.trials, options.images or IMAGES[options.data], options.epochs, options.data)
     load_dataset(task.data_config)  # whoever asks first fetches them, and nobody shall pay for that
     settings = draw_settings(task)
-    results = command.circumstances(options, before) | {"task": asdict(task), "settings": settings}
+    left_out = command.missing(options.peers, NEEDS, console)
+    peers = [name for name in options.peers if name not in left_out]
+    results = command.circumstances(options, before)
+    results |= {"left_out": left_out, "task": asdict(task), "settings": settings}
     if "warm_up" not in options.skip:
-        warm_up(options.peers, settings[:1], console)
-    results |= measure(task, settings, options.peers, options.repeats, console)
+        warm_up(peers, settings[:1], console)
+    results |= measure(task, settings, peers, options.repeats, console)
     if "driver" not in options.skip:
         console.print("the driver's own time", highlight=False)
         results["driver"] = driver.measure()

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import Report, Spread, circumstances, ratios, shown, spread
+from benchmarks.report import (
+    Goal,
+    Report,
+    Spread,
+    circumstances,
+    goal,
+    not_measured,
+    ratios,
+    shown,
+    spread,
+    verdicts,
+)
 from benchmarks.trials import BATCH_SIZE, SEED, VALIDATION_IMAGES
 
 NAMES = {
@@ -13,6 +24,7 @@ NAMES = {
     "one_process": "this project, one process on all cores",
     "keras_tuner": "keras-tuner `RandomSearch` and `fit`",
     "keras_tuner_50": "the same, 50 steps a call",
+    "optuna": "Optuna study and `fit`",
 }
 OURS = ("workers", "one_process")
 HEADER = ("who", "seconds", "their time / our default's", "trials finished", "best validation accuracy")
@@ -21,8 +33,6 @@ TIMES = "{:.2f}"
 LEAST_OVER_KERAS_TUNER = {"the goal": 2.0, "the aim": 3.0}
 DRIVER_MILLISECONDS = {"random": 50.0, "grid": 50.0}
 """At most, for a trial."""
-
-Goal = dict[str, Any]
 
 
 def sum_up(seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -51,20 +61,16 @@ def goals(results: Mapping[str, Any]) -> list[Goal]:
     found = []
     if both := results.get("over_default", {}).get("one_process"):
         what = "a worker for each core is faster than one process on all cores"
-        found.append(_goal(what, both, TIMES, both["median"] > 1))
+        found.append(goal(what, both, TIMES, both["median"] > 1))
     if theirs := results.get("over_our_faster", {}).get("keras_tuner"):
         for word, least in LEAST_OVER_KERAS_TUNER.items():
             what = f"the faster of both is at least {least:g} times as fast as keras-tuner ({word})"
-            found.append(_goal(what, theirs, TIMES, theirs["median"] >= least))
+            found.append(goal(what, theirs, TIMES, theirs["median"] >= least))
     for tuner, taken in results.get("driver", {}).get("milliseconds", {}).items():
         if (most := DRIVER_MILLISECONDS.get(tuner)) is not None:
             what = f"the driver itself takes at most {most:g} ms for a trial under {tuner}"
-            found.append(_goal(what, taken, "{:.1f}", taken["median"] <= most))
+            found.append(goal(what, taken, "{:.1f}", taken["median"] <= most))
     return found
-
-
-def _goal(what: str, figures: Spread, form: str, reached: bool) -> Goal:
-    return {"what": what, "found": shown(figures, form), "reached": reached}
 
 
 def report_of(results: Mapping[str, Any]) -> Report:
@@ -94,8 +100,9 @@ def remarks(results: Mapping[str, Any]) -> list[str]:
     """What belongs under the table."""
     return [
         _how(results),
+        *not_measured(results),
         *_unequal(results),
-        *_reached(results),
+        *verdicts(results["goals"]),
         *_driver(results),
         *circumstances(results, results["others_cpu"]),
     ]
@@ -115,12 +122,6 @@ def _unequal(results: Mapping[str, Any]) -> list[str]:
     wanted = results["task"]["trials"]
     short = [NAMES[name] for name, one in results["contenders"].items() if min(one["finished"]) < wanted]
     return [f"NOT COMPARABLE: not all trials finished: {'; '.join(short)}"] if short else []
-
-
-def _reached(results: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{'Reached' if goal['reached'] else 'MISSED'}: {goal['what']}: {goal['found']}" for goal in results["goals"]
-    ]
 
 
 def _driver(results: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import contenders, machine
-from benchmarks.contenders import CONTENDERS, PlainKerasTuner, UnequalWorkError, pass_of
+from benchmarks.contenders import CONTENDERS, PlainScript, UnequalWorkError, pass_of
 from benchmarks.our_sweep import draw_settings, typed
 from benchmarks.processes import Ended
 from benchmarks.trials import SEARCH, SweepTask
@@ -74,10 +74,11 @@ def test_the_second_of_ours_is_one_process_with_all_cores(tmp_path: Path) -> Non
     assert read_line(typed(TASK, tmp_path)).workers.count is None
 
 
-def test_keras_tuner_is_given_the_settings_and_asked_what_it_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_s_script_is_given_the_settings_and_asked_what_it_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = draw_settings(FEW)
 
     def run(module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> Ended:
+        assert module == "benchmarks.plain_tuner"
         told = json.loads(Path(folder, arguments[0]).read_text())
         assert SweepTask(**told["task"]) == FEW
         assert told["steps_per_execution"] == 50
@@ -86,4 +87,4 @@ def test_keras_tuner_is_given_the_settings_and_asked_what_it_tried(monkeypatch: 
         return Ended(7.5, 100)
 
     monkeypatch.setattr(contenders, "run_to_end", run)
-    assert PlainKerasTuner(50).sweep(FEW, settings) == contenders.Pass(7.5, 3, 0.25)
+    assert PlainScript("benchmarks.plain_tuner", 50).sweep(FEW, settings) == contenders.Pass(7.5, 3, 0.25)

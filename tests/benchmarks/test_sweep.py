@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import driver, machine, sweep
+from benchmarks import command, driver, machine, sweep
 from benchmarks.contenders import Pass
 from benchmarks.sweep_report import NAMES
 from benchmarks.trials import Setting, SweepTask
@@ -35,7 +35,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Told]:
         "one_process": Told([12.0, 22.0]),
         "keras_tuner": Told([30.0, 30.0]),
         "keras_tuner_50": Told([20.0, 24.0]),
+        "optuna": Told([25.0, 25.0]),
     }
+    monkeypatch.setattr(command, "find_spec", lambda package: package)
     monkeypatch.setattr(sweep, "CONTENDERS", known)
     return known
 
@@ -47,7 +49,7 @@ def test_all_contenders_are_given_the_same_settings_and_the_results_are_kept(
     assert sweep.main([*TINY, "--skip", "warm_up,driver", "--json", str(path)]) == 0
     results = json.loads(path.read_text())
     asked = [ask for one in told.values() for ask in one.asked]
-    assert asked == [(SweepTask(2, 64, 3, "sample"), results["settings"])] * 8
+    assert asked == [(SweepTask(2, 64, 3, "sample"), results["settings"])] * 10
     assert results["contenders"]["workers"]["seconds"] == [10.0, 20.0]
     assert results["over_default"]["keras_tuner"] == {"median": 2.25, "min": 1.5, "max": 3.0}
     assert len(results["others_cpu"]) == 2
@@ -56,6 +58,17 @@ def test_all_contenders_are_given_the_same_settings_and_the_results_are_kept(
     table = path.with_suffix(".md").read_text()
     assert all(f"| {name} |" in table for name in NAMES.values())
     assert "Reached: the faster of both is at least 2 times as fast as keras-tuner (the goal): 2.25 (1.50" in table
+
+
+def test_optuna_is_left_out_aloud_where_it_is_not_installed(
+    told: dict[str, Told], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda package: None)
+    path = tmp_path / "sweep.json"
+    assert sweep.main([*TINY, "--skip", "warm_up,driver", "--json", str(path)]) == 0
+    assert "optuna IS LEFT OUT" in capsys.readouterr().out
+    assert told["optuna"].asked == []
+    assert "NOT MEASURED: optuna (optuna is not installed" in path.with_suffix(".md").read_text()
 
 
 def test_everybody_warms_up_on_a_sweep_of_one_trial(told: dict[str, Told]) -> None:
@@ -108,7 +121,7 @@ def test_made_up_images_do_not_overwrite_the_results_that_are_kept() -> None:
     assert sweep.parse([]).json == sweep.RESULTS
 
 
-@pytest.mark.parametrize("wrong", [["--peers", "optuna"], ["--trials", "0"], ["--skip", "lunch"], ["--epochs", "x"]])
+@pytest.mark.parametrize("wrong", [["--peers", "hyperopt"], ["--trials", "0"], ["--skip", "lunch"], ["--epochs", "x"]])
 def test_a_wrong_option_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         sweep.parse(wrong)

@@ -19,6 +19,7 @@ def results(seconds: dict[str, list[float]] = SECONDS, **changed: Any) -> dict[s
         "busy_ok": False,
         "before": {"load_average": [0.1, 0.1, 0.1], "others_cpu": 0.01},
         "repeats": rounds,
+        "left_out": {},
         "task": {"trials": 16, "images": 8000, "epochs": 3, "data": "cifar10"},
         "others_cpu": [0.01] * rounds,
         "contenders": {name: {"seconds": passes, **made} for name, passes in seconds.items()},
