@@ -25,7 +25,12 @@ class Ended:
 
 
 def run_to_end(module: str, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> Ended:
-    """Run `python -m module arguments` in a folder and wait for it; what it prints goes to a file.
+    """Run `python -m module arguments` (see `run_python`)."""
+    return run_python(["-m", module, *arguments], folder, environment)
+
+
+def run_python(arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> Ended:
+    """Run `python arguments` in a folder and wait for it; what it prints goes to a file.
 
     Args:
         environment: variables to set beside those of this process.
@@ -33,7 +38,7 @@ def run_to_end(module: str, arguments: Sequence[str], folder: str, environment: 
     Raises:
         RuntimeError: it failed; with the last lines that it printed.
     """
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, *arguments]
     variables = {**os.environ, "PYTHONPATH": str(PROJECT), **environment}
     with tempfile.TemporaryFile() as printed:
         started = time.perf_counter()

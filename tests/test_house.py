@@ -119,29 +119,40 @@ def test_each_service_has_its_owners(service: str, owners: tuple[str, ...]) -> N
     assert {user for user in users if not is_within(user, *owners)} == set()
 
 
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "jax",
+    "mlflow",
+    "keras_tuner",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "distributed",
+    "plotly",
+    "jinja2",
+}
+"""Libraries that take long to import, or bring others that do."""
+
+
 def test_the_commands_start_without_the_heavy_libraries() -> None:
     commands = [
         name
         for name in ("run", "sync", "ui", "doctor", "sweep", "report", "compare", "predict", "reproduce", "promote")
         if f"experiments.{name}" in MODULES
     ]
-    heavy = (
-        "tensorflow",
-        "keras",
-        "jax",
-        "mlflow",
-        "keras_tuner",
-        "matplotlib",
-        "sklearn",
-        "scipy",
-        "distributed",
-        "plotly",
-        "jinja2",
-    )
-    script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({heavy} & sys.modules.keys())"
-    script = script.replace(str(heavy), str(set(heavy)))
+    script = f"import sys, {', '.join(f'experiments.{name}' for name in commands)}\nprint({HEAVY} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "report"])
+def test_help_is_shown_without_the_heavy_libraries(command: str) -> None:
+    typed = [sys.executable, "-X", "importtime", "-m", f"experiments.{command}", "--help"]
+    done = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "cifar.config" in imported
+    assert imported & HEAVY == set()
 
 
 def test_nothing_is_built_from_a_name_in_a_configuration() -> None:
