@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -156,7 +156,7 @@ def images_and_order(steps: int) -> Given:
     return jnp.asarray(images), jnp.asarray(labels), jnp.asarray(rng.permutation(size).reshape(steps, BATCH))
 
 
-def programs(trials: Trial, states: State, given: Given) -> dict[str, Program]:
+def programs(trials: Trial, states: State, given: Given) -> Mapping[str, Program]:
     """From a way's name to what trains all trials with it and waits for the end."""
     scan = jax.default_backend() != "cpu"
     lanes = [(lane(trials, number), lane(states, number)) for number in range(len(trials.seed))]
