@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.gpu_peers import Peer
 
 KEPT = command.RESULTS / "gpu.json"
-LEAST_IMAGES = 64
+LEAST_IMAGES = 90
 IMAGES_A_VALIDATION_IMAGE = 9
 """45,000 images train where 5,000 validate."""
 LIBRARIES = ("jax", "jaxlib", "keras", "numpy")

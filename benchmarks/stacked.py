@@ -53,18 +53,18 @@ def fresh(seed: int) -> State:
     for shape in SHAPES:
         limit = math.sqrt(6 / ((shape[-1] + shape[-2]) * math.prod(shape[:-2]))) if len(shape) > 1 else 0.0
         weights.append(jnp.asarray(rng.uniform(-limit, limit, shape), jnp.float32))
-    zeros = [jnp.zeros(shape) for shape in SHAPES]
+    zeros = [jnp.asarray(np.zeros(shape, np.float32)) for shape in SHAPES]
     return State(weights, zeros, zeros, jnp.int32(0))
 
 
 def stack(states: Sequence[Tree]) -> Tree:
     """One whose arrays have a first axis more: the trials."""
-    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *states)
+    return jax.tree.map(lambda *arrays: jnp.asarray(np.stack(arrays)), *states)  # JAX would compile for each shape
 
 
 def lane(stacked: Tree, number: int) -> Tree:
     """One of those that were stacked."""
-    return jax.tree.map(lambda array: array[number], stacked)
+    return jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[number]), stacked)
 
 
 def convolve(images: jax.Array, kernel: jax.Array, padding: str) -> jax.Array:

@@ -82,7 +82,7 @@ def test_only_the_usual_work_on_a_gpu_is_kept(typed: list[str], kind: str, kept:
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--models", "model4"], ["--images", "45001"], ["--device", "tpu"], ["--epochs", "0"]]
+    "wrong", [["--models", "model4"], ["--images", "45001"], ["--images", "89"], ["--device", "tpu"], ["--epochs", "0"]]
 )
 def test_a_wrong_option_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
