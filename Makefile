@@ -5,6 +5,7 @@
 # make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
 # make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 # make bench  time training beside other ways to do it              make bench-sweep  the same for whole sweeps
+# make bench-startup  time commands that only start                 make bench-accuracy  time the way to the document's accuracy
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -14,7 +15,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pro
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-annotate --allow-unsafe \
           --custom-compile-command "make lock"
 
-.PHONY: setup run test check report ui doctor soak bench bench-sweep lock clean help
+.PHONY: setup run test check report ui doctor soak bench bench-sweep bench-startup bench-accuracy lock clean help
 
 help:
 	@sed -n '/^PYTHON/q; s/^# //p' Makefile
@@ -49,6 +50,12 @@ bench: $(READY)
 
 bench-sweep: $(READY)
 	@$(BIN)/python -m benchmarks.sweep $(ARGS)
+
+bench-startup: $(READY)
+	@$(BIN)/python -m benchmarks.startup $(ARGS)
+
+bench-accuracy: $(READY)
+	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
 # The environment: made once from exact versions with hashes; made again when the lock file changes.
 $(READY): requirements.lock requirements-build.lock pyproject.toml
