@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from cifar.config import ConfigError, printable
-from cifar.proof import DataError
 from experiments.schema import UsageError
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError
@@ -42,7 +41,8 @@ def answer(argv: list[str], told: str, work: Callable[[list[str]], int]) -> int:
     if {"--help", "-h"} & {*argv}:
         print(told, end="")
         return 0
-    from cifar.checkpoints import CheckpointError  # with NumPy
+    from cifar.checkpoints import CheckpointError  # with NumPy, which a mistyped `experiments.run` does not wait for
+    from cifar.proof import DataError
 
     try:
         with raise_on_stop():
