@@ -61,7 +61,8 @@ OPTIONS = {
     ),
     "tracking=false": "tracking=false: expected one of local, off. Did you mean tracking=off?",
     "experiment=sede_model2": (
-        "experiment=sede_model2: expected one of seed_model1, seed_model2, seed_model3. "
+        "experiment=sede_model2: expected one of fast_model1, fast_model2, fast_model3, seed_model1, seed_model2, "
+        "seed_model3. "
         "Did you mean experiment=seed_model2?"
     ),
 }
