@@ -17,14 +17,15 @@ from cifar.config import ConfigError
 from experiments.display import say
 from experiments.results.tables import as_table
 from experiments.search.board import best_trial, standings
+from experiments.search.cluster import open_workers
 from experiments.search.config import WorkersConfig, read_node
 from experiments.search.driver import drive
 from experiments.search.finals import verdict
 from experiments.search.history import History
 from experiments.search.ledger import Ledger
+from experiments.search.machine import count_workers, gpus
 from experiments.search.parent import SweepRecord, open_parent
 from experiments.search.plan import read_tree
-from experiments.search.pool import count_workers, gpus, open_workers
 from experiments.search.preset import BEST_FILE
 from experiments.search.progress import SweepProgress, score_text
 from experiments.search.records import Sweep, SweepError

@@ -8,7 +8,7 @@ from heapq import heapreplace
 
 from cifar.config import RunConfig
 from experiments.search.config import WorkersConfig
-from experiments.search.pool import count_workers, gpus
+from experiments.search.machine import count_workers, gpus
 from experiments.search.preview import Foreseen
 from experiments.search.records import Limits
 from experiments.speed import Speed

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from experiments.search.pruning import Bars
 from experiments.search.records import Trial
@@ -41,3 +44,36 @@ def run(job: Job, folder: Path) -> Outcome:
 def in_folder(folder: Path) -> partial[Outcome]:
     """`run` as it is handed to workers."""
     return partial(run, folder=folder)
+
+
+class FakeClient:
+    """A cluster without processes: its workers are a dict that the test fills."""
+
+    def __init__(self) -> None:
+        self.workers: dict[str, dict[str, Any]] = {}
+        self.cluster, self.scheduler = None, SimpleNamespace(address="tcp://host:8786", identity=self.identity)
+        self.restarted: list[str] = []
+
+    def identity(self, n_workers: int) -> dict[str, Any]:
+        assert n_workers == -1, "of all of them"
+        return {"workers": dict(self.workers)}
+
+    def sync(self, ask: Callable[..., Any], **how: Any) -> Any:
+        return ask(**how)
+
+    def restart_workers(self, addresses: list[str], **how: Any) -> None:
+        self.restarted += addresses
+        for address in addresses:
+            self.workers[address]["status"] = "running"
+
+    def submit(self, run: Callable[..., Any], job: Any, **where: Any) -> Any:
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        future.set_result(run(job))
+        return future
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    while not condition():  # the test's time limit ends it
+        time.sleep(0.01)

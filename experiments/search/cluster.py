@@ -1,0 +1,146 @@
+"""The Dask cluster that trials run on: processes of this machine, started here, or one that the user runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from cifar.config import ConfigError
+from experiments.search.config import WorkersConfig
+from experiments.search.machine import count_workers, gpus
+from experiments.search.pool import DaskWorkers, restart
+from experiments.search.workers import Job, Outcome
+from experiments.tracking.service import first_line
+
+if TYPE_CHECKING:
+    from distributed import Client, SpecCluster
+
+SCRATCH = "workers"
+"""The folder, in the sweep's, of the workers' own files while it is worked on."""
+
+CONNECT_SECONDS = 20.0
+CLOSE_SECONDS = 5.0
+
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.multiprocessing-method": "spawn",  # TensorFlow does not survive a fork
+    "distributed.worker.memory.target": False,  # nothing of ours can be spilled, and a paused worker trains no more
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.use-file-locking": False,
+    "distributed.nanny.pre-spawn-environ": {},  # it would have memory given back at each step, and one thread for all
+    "distributed.admin.tick.limit": "1h",
+    "distributed.comm.timeouts.tcp": "10 minutes",  # a machine that slept, or is busy, is not a dead one
+}
+
+# Ctrl-C on a terminal reaches every process of it; the driver ends its workers by itself.
+_DEAF_TO_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
+
+@contextmanager
+def open_workers(
+    config: WorkersConfig, run: Callable[[Job], Outcome], folder: Path, device: str = "auto"
+) -> Iterator[DaskWorkers]:
+    """Workers of this machine, or of the cluster at `workers.address`; trials that run at the end are ended.
+
+    Args:
+        config: which, and how many.
+        run: runs a trial; has to be known to the workers by its name.
+        folder: the sweep's, where workers of this machine keep their own files meanwhile.
+        device: the trials' `compute.device`.
+
+    Raises:
+        ConfigError: nothing answers at the address.
+    """
+    import dask
+    from distributed import Client
+
+    with dask.config.set(_SETTINGS):
+        cluster = _local_cluster(config, folder / SCRATCH, device) if config.address is None else None
+        try:
+            count = config.count if cluster is None else len(cluster.workers)
+            with _connected(Client, config.address, cluster) as client:
+                workers = DaskWorkers(client, run, count, config.trial_timeout_minutes)
+                try:
+                    yield workers
+                finally:
+                    workers.close()
+                    if cluster is None and workers.busy:
+                        restart(client, workers.busy)
+        finally:
+            if cluster is not None:
+                _close(cluster)
+                shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+@contextmanager
+def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> Iterator[Client]:
+    from distributed import Security
+
+    if address and address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        hint = "docs/clusters.md says how to make them"
+        raise ConfigError("workers.address", address, "certificates named in Dask's configuration", hint)
+    try:
+        client = make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        hint = f"Start one there: dask scheduler, then dask worker {address} --nthreads 1 ({first_line(error)})"
+        raise ConfigError("workers.address", address, "a Dask scheduler that answers", hint) from None
+    try:
+        yield client
+    finally:
+        with suppress(Exception):
+            client.close(timeout=CLOSE_SECONDS)
+
+
+def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecCluster:
+    from distributed import Nanny, Scheduler, Security, SpecCluster
+
+    security = Security.temporary()  # other users of this machine reach its loopback too
+    count, devices = count_workers(config, device), gpus(device)
+    common = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    quiet = {**common, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    worker = {
+        **quiet,
+        "nthreads": 1,
+        "memory_limit": psutil.virtual_memory().total // count,
+        "local_directory": str(scratch),
+        "silence_logs": logging.CRITICAL,
+        "preload": [_DEAF_TO_CTRL_C],
+    }
+    specs = {
+        number: {
+            "cls": Nanny,
+            "options": {**worker, "env": {"CUDA_VISIBLE_DEVICES": devices[number % len(devices)]} if devices else {}},
+        }
+        for number in range(count)
+    }
+    scratch.mkdir(parents=True, exist_ok=True)
+    return SpecCluster(
+        workers=specs,
+        scheduler={"cls": Scheduler, "options": quiet},
+        security=security,
+        silence_logs=logging.CRITICAL,
+        name="sweep",
+    )
+
+
+def _close(cluster: SpecCluster) -> None:
+    """End the workers at once: what they have to keep is on the disk."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with suppress(ProcessLookupError, AttributeError, TypeError):
+            os.kill(nanny.pid, signal.SIGKILL)
+    with suppress(Exception):
+        cluster.close(timeout=CLOSE_SECONDS)

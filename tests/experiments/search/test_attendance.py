@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.search import attendance, pool
+from experiments.search.pool import DaskWorkers
+from tests.experiments.search.jobs import FINE, FakeClient, in_folder, job, wait_for
+
+SECONDS = 60
+
+
+def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(attendance, "ALONE_SECONDS", 0.05)
+    client: Any = FakeClient()
+    with caplog.at_level(logging.WARNING, attendance.__name__):
+        workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+        future = workers.submit(job(FINE))
+        wait_for(lambda: caplog.messages)
+        time.sleep(0.1)
+        client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
+        assert future.result(SECONDS).score == 0.5
+        assert workers.capacity == 1
+        workers.close()
+    assert caplog.messages == [
+        "tcp://host:8786 has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+        "a worker has joined; the sweep goes on",
+    ]
