@@ -95,7 +95,7 @@ def _sentences(found: Mapping[str, Any]) -> list[str]:
     if scores.get("default"):
         lines.append(f"The default, with nothing searched, has {_told(scores['default'])}.")
     if scores.get("difference"):
-        lines.append(_difference(scores["difference"]))
+        lines.append(_difference(scores["difference"], min(scores["winner"]["n"], scores["default"]["n"])))
     return [*lines, _choice(found)]
 
 
@@ -116,11 +116,12 @@ def _told(summary: Mapping[str, Any] | None) -> str:
     return f"a test accuracy of {100 * summary['mean']:.2f}{deviation} % (n = {summary['n']})"
 
 
-def _difference(found: Mapping[str, Any]) -> str:
+def _difference(found: Mapping[str, Any], seeds: int) -> str:
     mean = 100 * found["mean"]
     low, high = (None if found[key] is None else 100 * found[key] for key in ("low", "high"))
     told = f"{BETTER} {'better' if mean >= 0 else 'worse'} by {abs(mean):.2f} points"
     if low is None or high is None:
-        return f"{told}; a single seed gives no interval."
+        why = "a single seed gives no interval" if seeds == 1 else "the seeds do not differ, so there is no interval"
+        return f"{told}; {why}."
     doubt = "" if low > 0 or high < 0 else ": these seeds do not tell the two apart"
     return f"{told}, 95 % interval {low:+.2f} to {high:+.2f}{doubt}."

@@ -19,7 +19,7 @@ def in_words(verdict: Verdict) -> str:
     else:
         lines.append("the default has the same settings: there is nothing to compare it with")
     if verdict.difference is not None:
-        lines.append(_told(verdict.difference))
+        lines.append(_told(verdict.difference, verdict.scores, verdict.default))
     seeds = ", ".join(map(str, verdict.seeds))
     failed = f"; {verdict.failed} of them failed" if verdict.failed else ""
     lines.append(
@@ -66,10 +66,12 @@ def _score(summary: Summary | None) -> str:
     return f"test accuracy {100 * summary.mean:.2f}{deviation} % (n = {summary.n})"
 
 
-def _told(found: Difference) -> str:
+def _told(found: Difference, *summaries: Summary | None) -> str:
     points, side = f"{abs(100 * found.mean):.2f} points", "better" if found.mean >= 0 else "worse"
     if found.low is None or found.high is None:
-        return f"the winner is {side} by {points}; a single seed gives no interval"
+        single = any(summary is None or summary.n == 1 for summary in summaries)
+        why = "a single seed gives no interval" if single else "the seeds do not differ, and no interval can be given"
+        return f"the winner is {side} by {points}; {why}"
     interval = f"95 % interval {100 * found.low:+.2f} to {100 * found.high:+.2f}"
     if not found.is_clear:
         return f"the winner is {side} by {points}, {interval}: these seeds do not tell the two apart"

@@ -74,9 +74,18 @@ def test_a_verdict_that_leaves_it_open_says_so() -> None:
     assert doubt == (
         "The winner is worse by 1.00 points, 95 % interval -3.00 to +1.00: these seeds do not tell the two apart."
     )
-    assert (
-        told(mean=0.01, low=None, high=None) == "The winner is better by 1.00 points; a single seed gives no interval."
+    assert told(mean=0.01, low=None, high=None) == (
+        "The winner is better by 1.00 points; the seeds do not differ, so there is no interval."
     )
+
+
+def test_a_single_seed_gives_no_interval() -> None:
+    scores = VERDICT["test_accuracy"] | {
+        "winner": {"n": 1, "mean": 0.6, "deviation": None},
+        "difference": {"mean": 0.01, "low": None, "high": None},
+    }
+    told = summarize_sweep(SweepRuns("a", None, ()), VERDICT | {"test_accuracy": scores}).difference
+    assert told == "The winner is better by 1.00 points; a single seed gives no interval."
 
 
 @pytest.mark.parametrize("other", [{}, {"winner": 1}, {"winner": None, "test_accuracy": []}, {"test_accuracy": {}}])

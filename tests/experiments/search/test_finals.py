@@ -147,6 +147,20 @@ def test_means_deviations_and_the_interval_are_those_of_welch() -> None:
     assert (found.compared, found.seeds, found.failed, found.looks) == (True, (1, 2, 3), 0, 6)
 
 
+def test_seeds_that_all_come_to_the_same_give_no_interval() -> None:
+    history = history_of(trial(1, 0.5))
+    made(history, {WINNER: [0.6, 0.6, 0.6], DEFAULT: [0.5, 0.5, 0.5]})
+    found = verdict(history)
+    assert found is not None
+    assert found.difference == Difference(pytest.approx(0.1), None, None)
+    history = history_of(trial(1, 0.5))
+    made(history, {WINNER: [0.6, 0.6, 0.6], DEFAULT: [0.5, 0.5, 0.51]})
+    found = verdict(history)
+    assert found is not None
+    assert found.difference is not None
+    assert found.difference.is_clear
+
+
 def test_settings_are_counted_once_however_often_they_were_tried_and_whatever_came_of_them() -> None:
     again = replace(trial(2, 0.6), number=4)  # a higher rung of Hyperband
     history = history_of(trial(1, 0.5), trial(2, 0.55), trial(3, None, "failed"), again, seeds=1)

@@ -43,15 +43,18 @@ def test_the_words_tell_both_scores_the_difference_with_its_interval_and_how_man
     (Difference(-0.03, -0.04, -0.02), "the winner is worse by 3.00 points, 95 % interval -4.00 to -2.00"),
     (Difference(-0.005, -0.01, 0.0),
      "the winner is worse by 0.50 points, 95 % interval -1.00 to +0.00: these seeds do not tell the two apart"),
-    (Difference(0.125, None, None), "the winner is better by 12.50 points; a single seed gives no interval"),
+    (Difference(0.125, None, None),
+     "the winner is better by 12.50 points; the seeds do not differ, and no interval can be given"),
 ])  # fmt: skip
 def test_the_words_say_how_sure_the_difference_is(difference: Difference, said: str) -> None:
     assert in_words(replace(FOUND, difference=difference)).splitlines()[2] == said
 
 
-def test_a_single_score_has_no_deviation() -> None:
-    first, *_ = in_words(replace(FOUND, scores=Summary(1, 0.5, None))).splitlines()
+def test_a_single_score_has_no_deviation_and_gives_no_interval() -> None:
+    alone = replace(FOUND, scores=Summary(1, 0.5, None), difference=Difference(0.125, None, None))
+    first, _, third, *_ = in_words(alone).splitlines()
     assert first.endswith(": test accuracy 50.00 % (n = 1)")
+    assert third == "the winner is better by 12.50 points; a single seed gives no interval"
 
 
 def test_where_the_winner_is_the_default_there_is_nothing_to_compare() -> None:
