@@ -18,6 +18,7 @@ from typing import Any
 
 from cifar.config import ConfigError
 from experiments.search.config import PruningConfig, read_node, read_tuner
+from experiments.search.failures import NoScoreError, common_reason
 from experiments.search.finals import next_wanted, wanted
 from experiments.search.history import FINAL, TRIAL, History
 from experiments.search.ledger import Ledger
@@ -189,7 +190,11 @@ def _start(session: _Session, number: int) -> None:
 def _bars(session: _Session, trial: Trial) -> Bars:
     if session.part == FINAL:
         return Bars(session.objective)
-    return set_bars(session.pruning, session.objective, session.history.ended, trial.config["training"]["epochs"])
+    key, epochs = session.plan.space.compared, trial.config["training"]["epochs"]
+    if key is None:
+        return set_bars(session.pruning, session.objective, session.history.ended, epochs)
+    peers = [other for other in session.history.ended if other.point[key] == trial.point[key]]
+    return set_bars(session.pruning, session.objective, peers, epochs, f"others with {key}={trial.point[key]}")
 
 
 def _refuse(session: _Session, number: int) -> None:
@@ -206,7 +211,7 @@ def _settle(session: _Session, number: int, future: Future[Outcome]) -> None:
     try:
         outcome = future.result()
         if not math.isfinite(outcome.score):
-            raise ArithmeticError(f"{session.objective} is {outcome.score}")
+            raise NoScoreError(f"{session.objective} is {outcome.score}")
         state = {"state": "pruned", "reason": outcome.pruned} if outcome.pruned else {"state": "finished"}
         curve = [value if math.isfinite(value) else None for value in outcome.curve]
         session.note("ended", number, **state, score=outcome.score, curve=curve, facts=outcome.facts)
@@ -258,8 +263,8 @@ def _same_failures(session: _Session) -> bool:
     """Whether the last ones of this part, of this session, failed of the same; a search and its end do not add up."""
     failures = [trial for trial in session.history.session_failures if bool(trial.of) == (session.part == FINAL)]
     last = failures[-SAME_FAILURES:]
-    kinds = {(trial.reason or "").partition(":")[0] for trial in last}
-    return len(last) == SAME_FAILURES and len(kinds) == 1
+    reasons = {common_reason(trial.reason or "") for trial in last}
+    return len(last) == SAME_FAILURES and len(reasons) == 1 and None not in reasons
 
 
 def _seconds_left(session: _Session) -> float | None:

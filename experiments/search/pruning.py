@@ -43,10 +43,12 @@ class Bars:
         return None
 
 
-def set_bars(config: PruningConfig, objective: str, trials: Iterable[Trial], epochs: int) -> Bars:
+def set_bars(
+    config: PruningConfig, objective: str, trials: Iterable[Trial], epochs: int, others: str = "others"
+) -> Bars:
     """The bars for a new trial of so many epochs, from the trials that have ended without failing.
 
-    There is none after its last epoch, when nothing is left to be saved.
+    There is none after its last epoch, when nothing is left to be saved. `others` is what those trials are called.
     """
     if config.rule == "none":
         return Bars(objective)
@@ -61,7 +63,8 @@ def set_bars(config: PruningConfig, objective: str, trials: Iterable[Trial], epo
     for epoch in range(config.first_epoch, min(longest, epochs - 1) + 1):
         reached = sorted(curve[epoch - 1] for curve in best_so_far if len(curve) >= epoch)
         if len(reached) >= config.min_trials and _is_judged(config, epoch):
-            bars.append(Bar(epoch, sign * _bar(config, reached), _in_words(config, sign, len(reached))))
+            rule = _in_words(config, sign, len(reached), others)
+            bars.append(Bar(epoch, sign * _bar(config, reached), rule))
     return Bars(objective, tuple(bars))
 
 
@@ -85,8 +88,7 @@ def _bar(config: PruningConfig, reached: list[float]) -> float:
     return median(reached) if config.rule == "median" else reached[-max(1, len(reached) // config.factor)]
 
 
-def _in_words(config: PruningConfig, sign: int, others: int) -> str:
+def _in_words(config: PruningConfig, sign: int, number: int, others: str) -> str:
     side = "below" if sign > 0 else "above"
-    if config.rule == "median":
-        return f"{side} the median of {others} others"
-    return f"{side} the best {max(1, others // config.factor)} of {others} others"
+    which = "the median" if config.rule == "median" else f"the best {max(1, number // config.factor)}"
+    return f"{side} {which} of {number} {others}"

@@ -26,7 +26,7 @@ from experiments.search.pruning import Bars
 from experiments.search.records import Limits, Sweep, SweepError, Trial
 from experiments.search.workers import Here, Job, Outcome, Pool, WorkerLostError
 from experiments.tracking.signals import Terminated, raise_on_stop
-from tests.experiments.search.sweeps import run_sweep, sweep_of, train
+from tests.experiments.search.sweeps import SMALL, run_sweep, sweep_of, train
 
 
 def driven(
@@ -121,7 +121,7 @@ def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path, score: float) ->
 
     _, history = driven(tmp_path, run, Limits(3))
     assert [trial.state for trial in history.trials] == ["finished", "failed", "finished"]
-    assert history.trials[1].reason == f"ArithmeticError: val_accuracy is {score}"
+    assert history.trials[1].reason == f"NoScoreError: val_accuracy is {score}"
     assert (history.trials[1].score, history.trials[0].curve) == (None, (0.5, None))
 
 
@@ -175,6 +175,28 @@ def test_failures_that_end_a_search_do_not_keep_it_from_its_end(tmp_path: Path) 
 def test_failures_for_different_reasons_do_not_stop_it(tmp_path: Path) -> None:
     def run(job: Job) -> Outcome:
         raise (OSError, MemoryError, ArithmeticError)[job.trial.number % 3]("no")
+
+    _, history = driven(tmp_path, run, Limits(8))
+    assert [trial.state for trial in history.trials] == ["failed"] * 8
+
+
+class TrainingDivergedError(ArithmeticError):
+    """As it is called in cifar.training, without the libraries."""
+
+
+def test_trials_that_diverge_do_not_stop_it_however_many_in_a_row(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number % 2:
+            raise TrainingDivergedError("epoch 1: the loss is not a finite number after step 3")
+        return Outcome(float("nan"))
+
+    _, history = driven(tmp_path, run, Limits(8))
+    assert [trial.state for trial in history.trials] == ["failed"] * 8
+
+
+def test_trials_that_fail_of_what_their_own_values_are_do_not_stop_it(tmp_path: Path) -> None:
+    def run(job: Job) -> Outcome:
+        raise ValueError(f"no {'xyz'[job.trial.number % 3]} can be made")
 
     _, history = driven(tmp_path, run, Limits(8))
     assert [trial.state for trial in history.trials] == ["failed"] * 8
@@ -308,6 +330,36 @@ def test_pruned_trials_are_kept_with_their_reason(tmp_path: Path) -> None:
     assert "is below the median of" in pruned.reason
     assert pruned.score == max(value for value in pruned.curve if value is not None)
     assert len(pruned.curve) < 15
+
+
+def bars_of(tmp_path: Path, sweep: Sweep) -> list[tuple[Any, Bars]]:
+    """What each trial of a sweep was judged by, beside its optimizer: SGD learns slowly, Adam fast, RMSprop faster."""
+    asked: list[tuple[Any, Bars]] = []
+
+    def run(job: Job) -> Outcome:
+        optimizer = job.trial.config["optimizer"]["name"]
+        asked.append((optimizer, job.bars))
+        return Outcome(15 * PACE[optimizer], tuple(PACE[optimizer] * epoch for epoch in range(1, 16)))
+
+    driven(tmp_path, run, Limits(9), sweep)
+    return asked
+
+
+PACE = {"sgd": 0.01, "adam": 0.04, "rmsprop": 0.05}
+MEDIAN = {"rule": "median", "first_epoch": 2, "min_trials": 2}
+
+
+def test_where_options_are_compared_a_trial_is_judged_beside_those_of_its_own_option(tmp_path: Path) -> None:
+    judged = [(optimizer, bar) for optimizer, bars in bars_of(tmp_path, sweep_of(pruning=MEDIAN)) for bar in bars.bars]
+    assert {optimizer for optimizer, _ in judged} == set(PACE)
+    for optimizer, bar in judged:
+        assert bar.value == pytest.approx(PACE[optimizer] * bar.epoch)
+        assert bar.rule == f"below the median of 2 others with optimizer={optimizer}"
+
+
+def test_where_nothing_is_compared_it_is_judged_beside_all_others(tmp_path: Path) -> None:
+    judged = bars_of(tmp_path, sweep_of(space=SMALL, pruning=MEDIAN))
+    assert {bar.rule for bar in judged[-1][1].bars} == {"below the median of 8 others"}
 
 
 @pytest.mark.parametrize(("number", "error", "said"), [
