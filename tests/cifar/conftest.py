@@ -114,7 +114,7 @@ def tar_gz(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    return gzip.compress(stream.getvalue(), 1)
+    return gzip.compress(stream.getvalue(), 1, mtime=0)  # the same files, the same bytes, in whichever second
 
 
 @pytest.fixture(scope="session")
