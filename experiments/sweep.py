@@ -12,6 +12,7 @@ from experiments.display import say
 from experiments.folders import new_folder
 from experiments.frame import tell_error
 from experiments.resuming import take_out
+from experiments.search.cluster import ensure_answers
 from experiments.search.conduct import Means, code_facts, conduct, tell, threads_of
 from experiments.search.ledger import Ledger, open_ledger, read_ledger
 from experiments.search.named import folder_of
@@ -74,6 +75,7 @@ def _begin(argv: list[str], console: Console) -> int:
     if line.settings.dry_run:
         dryrun.tell(line, console)
         return 0
+    ensure_answers(line.workers)
     limits, device = line.limits(), line.plan.bases[0].tree["compute"]["device"]
     name = line.tracking.run_name or f"sweep-{line.plan.space.name}"
     folder = new_folder("sweeps")
@@ -88,6 +90,7 @@ def _resume(named: str, argv: list[str], console: Console) -> int:
     means = Means.of(folder)
     resumed = read_resumed(argv, read_ledger(folder).limits, means.workers, means.tracking)
     means = Means(resumed.workers, resumed.tracking)
+    ensure_answers(means.workers)
     with open_ledger(folder) as ledger:
         ledger.extend(resumed.limits)
         means.keep(folder)

@@ -85,6 +85,20 @@ def open_workers(
                 shutil.rmtree(folder / SCRATCH, ignore_errors=True)
 
 
+def ensure_answers(config: WorkersConfig) -> None:
+    """See that the cluster at `workers.address` answers, if one is named, before anything is begun.
+
+    Raises:
+        ConfigError: nothing answers there.
+    """
+    import dask
+    from distributed import Client
+
+    if config.address is not None:
+        with dask.config.set(_SETTINGS), _connected(Client, config.address, None):
+            pass
+
+
 @contextmanager
 def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> Iterator[Client]:
     from distributed import Security

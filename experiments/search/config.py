@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ Node = TypeVar("Node", bound=Validated)
 
 OBJECTIVES = {"val_accuracy": 1, "val_loss": -1}
 """What a sweep can look at: validation only. 1 where more is better, -1 where less is."""
+
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://[^/\s]+:\d{1,5}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,11 @@ class WorkersConfig(Validated):
     address: str | None = text(None, optional=True)
     count: int | None = integer(None, at_least=1, at_most=10_000, optional=True)
     trial_timeout_minutes: float | None = number(None, above=0, optional=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.address is not None and not _ADDRESS.fullmatch(self.address):
+            raise ConfigError("workers.address", self.address, "PROTOCOL://HOST:PORT, such as tcp://127.0.0.1:8786")
 
 
 def read_tuner(tree: Mapping[str, Any]) -> TunerConfig:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.search import cluster
 from experiments.search.config import TUNERS, SweepConfig
 from experiments.sweep import main
 
@@ -56,6 +57,9 @@ def test_its_help_names_every_tuner_and_setting(capsys: pytest.CaptureFixture[st
         ["resume=tests"],
         ["resume=a", "resume=b"],
         ["workers.count=0"],
+        ["workers.address=bogus"],
+        ["workers.address=tcp://127.0.0.1"],
+        ["workers.address=http://127.0.0.1:8786"],
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,3 +68,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert told.err.count("\n") == 1
+
+
+def test_where_no_scheduler_answers_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    assert main(["space=depth", "data=sample", "workers.address=tcp://127.0.0.1:9"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: workers.address=tcp://127.0.0.1:9: expected a Dask scheduler that answers")
+    assert said.count("\n") == 1
+    assert [*tmp_path.iterdir()] == []

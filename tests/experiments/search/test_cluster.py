@@ -10,7 +10,7 @@ import pytest
 
 from cifar.config import ConfigError
 from experiments.search import cluster
-from experiments.search.cluster import open_workers
+from experiments.search.cluster import ensure_answers, open_workers
 from experiments.search.config import WorkersConfig
 from tests.experiments.search.jobs import SLEEPS, in_folder, job
 
@@ -47,6 +47,8 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, m
     expected = r"workers\.address=tcp://127\.0\.0\.1:9: expected a Dask scheduler"
     with pytest.raises(ConfigError, match=expected), open_workers(config, in_folder(tmp_path), tmp_path):
         pass
+    with pytest.raises(ConfigError, match=expected):
+        ensure_answers(config)
 
 
 def test_tls_without_certificates_is_the_users_to_mend(tmp_path: Path) -> None:
