@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,13 @@ def run_python(arguments: Sequence[str], folder: str, environment: Mapping[str, 
             printed.seek(0)
             last = printed.read().decode(errors="replace")[-LAST_LINES:]
             raise RuntimeError(f"{' '.join(command[1:])}: exit code {process.returncode}\n{last}")
+    return Ended(seconds, peak_memory_mb(usage))
+
+
+def peak_memory_mb(usage: resource.struct_rusage) -> int:
+    """The most memory that a process had at a time."""
     unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # bytes there, kibibytes here
-    return Ended(seconds, round(usage.ru_maxrss / unit))
+    return round(usage.ru_maxrss / unit)
 
 
 def folder_on_the_same_disk() -> tempfile.TemporaryDirectory[str]:

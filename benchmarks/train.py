@@ -65,10 +65,10 @@ def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Cons
     left_out = command.missing(options.peers, NEEDS, console)
     results = command.circumstances(options, before) | {"left_out": left_out, "models": {}}
     peers = [name for name in options.peers if name not in left_out]
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(name)) for name in peers]
-        for model in options.models:
-            task = Task(model, options.images or IMAGES[model], options.data)
+    for model in options.models:
+        task = Task(model, options.images or IMAGES[model], options.data)
+        with ExitStack() as stack:  # new ones for each network: what they hold in memory is this one's
+            workers = [stack.enter_context(Worker(name)) for name in peers]
             results["models"][model] = measure(task, workers, options.repeats, console)
     results["costs"] = measure_costs(options, results["models"], console)
     results["goals"] = goals(results)
@@ -95,6 +95,8 @@ def measure(task: Task, workers: Sequence[Worker], repeats: int, console: Consol
         others.append(round(meter.others(), 3))
         turns = ", ".join(f"{name} {peer['seconds'][-1]:.2f} s" for name, peer in peers.items())
         console.print(f"{task.model}: round {number} of {repeats}: {turns}; others {others[-1]:.0%}", highlight=False)
+    for worker in workers:
+        peers[worker.name]["peak_memory_mb"] = worker.peak_memory_mb()
     figures = sum_up(task.model, task.images, {name: peer["seconds"] for name, peer in peers.items()})
     return {"images": task.images, **figures, "others_cpu": others, "load_average": machine.load(), "peers": peers}
 

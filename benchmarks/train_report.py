@@ -19,7 +19,7 @@ NAMES = {
     "torch": "PyTorch loop",
     "sgemm": "SGEMM",
 }
-HEADER = ("network", "who", "images per second", "this project / theirs")
+HEADER = ("network", "who", "images per second", "this project / theirs", "memory at most, MB")
 
 
 def sum_up(model: str, images: int, seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def sum_up(model: str, images: int, seconds: Mapping[str, Sequence[float]]) -> d
     return result
 
 
-def rows(results: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The lines of the table, one for each network and peer."""
     lines = []
     for model, found in results["models"].items():
@@ -52,7 +52,8 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             chosen = found["peers"][peer]["notes"].get("chosen")
             name = NAMES[peer] + (f" ({chosen})" if chosen else "")
             ratio = found.get("faster_than", {}).get(peer)
-            lines.append((model, name, shown(rate, "{:,.0f}"), shown(ratio, "{:.2f}") if ratio else ""))
+            memory = f"{found['peers'][peer]['peak_memory_mb']:,}"
+            lines.append((model, name, shown(rate, "{:,.0f}"), shown(ratio, "{:.2f}") if ratio else "", memory))
     return lines
 
 
@@ -85,7 +86,8 @@ def _how(results: Mapping[str, Any]) -> str:
     images = ", ".join(f"{model} {found['images']:,}" for model, found in results["models"].items())
     return (
         f"Median (least - most) of {results['repeats']} rounds in which all took turns; ratios within a round. "
-        f"Images a turn: {images}; batch 32, float32; data: {results['data']}"
+        f"Images a turn: {images}; batch 32, float32; data: {results['data']}. "
+        "Memory: of the process, libraries included"
     )
 
 

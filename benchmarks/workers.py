@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import traceback
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
 from benchmarks.peers import PEERS
+from benchmarks.processes import peak_memory_mb
+
+_PEAK = "peak_memory_mb"
 
 
 class WorkerError(RuntimeError):
@@ -51,6 +55,14 @@ class Worker:
             raise WorkerError(f"{self.name}: {method} failed\n{answer}")
         return answer
 
+    def peak_memory_mb(self) -> int:
+        """The most memory that it has had so far, libraries and images included.
+
+        Raises:
+            WorkerError: its process ended.
+        """
+        return int(self.ask(_PEAK))
+
 
 def _serve(name: str, connection: Connection) -> None:
     """What runs in the process: answer until nobody asks any more. Waiting costs no processor time."""
@@ -61,7 +73,11 @@ def _serve(name: str, connection: Connection) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            answer = (False, getattr(peer, method)(*arguments))
+            answer = (False, _peak() if method == _PEAK else getattr(peer, method)(*arguments))
         except Exception:
             answer = (True, traceback.format_exc())
         connection.send(answer)
+
+
+def _peak() -> int:
+    return peak_memory_mb(resource.getrusage(resource.RUSAGE_SELF))

@@ -25,6 +25,7 @@ def test_peers_take_turns_and_the_results_are_kept_as_json_and_markdown(tmp_path
     assert model1["faster_than"]["keras"]["max"] == pytest.approx(
         max(k / o for k, o in zip(keras, ours, strict=True)), abs=1e-3
     )
+    assert model1["peers"]["ours"]["peak_memory_mb"] > 300 > model1["peers"]["sgemm"]["peak_memory_mb"] > 50
     assert model1["images"] == 64
     assert len(model1["others_cpu"]) == 2
     assert results["busy_ok"] is True

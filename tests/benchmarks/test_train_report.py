@@ -8,7 +8,7 @@ SECONDS = {"ours": [1.0, 2.0, 4.0], "keras": [2.0, 3.0, 16.0], "sgemm": [1.0, 1.
 
 def results(**changed):
     found = sum_up("model2", 1000, SECONDS)
-    peers = {name: {"notes": {}, "seconds": turns} for name, turns in SECONDS.items()}
+    peers = {name: {"notes": {}, "seconds": turns, "peak_memory_mb": 1234} for name, turns in SECONDS.items()}
     return {
         "date": "2026-01-01T00:00:00+00:00",
         "commit": "abc",
@@ -49,7 +49,7 @@ def test_without_this_project_there_are_rates_and_no_ratios() -> None:
 
 def test_the_table_has_a_line_for_each_network_and_peer_but_none_for_the_yardstick() -> None:
     assert [line[:2] for line in rows(results())] == [("model2", "this project"), ("model2", "Keras `fit`, TensorFlow")]
-    assert "2.00 (1.50 - 4.00)" in report_of(results()).markdown()
+    assert "| 2.00 (1.50 - 4.00) | 1,234 |" in report_of(results()).markdown()
 
 
 def test_the_table_says_which_peer_was_left_out_and_why() -> None:
