@@ -12,6 +12,9 @@ from experiments.search.records import SweepError
 if TYPE_CHECKING:
     from distributed import Client
 
+ANSWER_SECONDS = 20.0
+"""So long a scheduler may take to answer. The connection to one that is frozen, or cut off, breaks much later."""
+
 ALONE_SECONDS = 10.0
 """After so long it is said that trials wait for a cluster that has no worker; one that is replaced is back sooner."""
 
@@ -41,9 +44,14 @@ class Attendance:
         return self._count or max(1, self._seen)
 
     def look(self) -> Present:
-        """The workers that are there now."""
+        """The workers that are there now.
+
+        Raises:
+            TimeoutError: the scheduler does not answer.
+        """
         # Not Client.scheduler_info: every two seconds another thread puts an answer without workers in its place.
-        told: Present = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
+        ask = self._client.scheduler.identity
+        told: Present = self._client.sync(ask, n_workers=-1, callback_timeout=ANSWER_SECONDS)["workers"]
         return told
 
     def ready(self, present: Present, is_awaited: bool) -> list[str]:

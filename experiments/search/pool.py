@@ -14,9 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from experiments.search.attendance import Attendance, Present
+from experiments.search.attendance import ANSWER_SECONDS, Attendance, Present
 from experiments.search.records import SweepError
 from experiments.search.workers import Job, Outcome, WorkerLostError
 from experiments.tracking.service import first_line
@@ -31,6 +32,7 @@ PATIENCE_SECONDS = 60.0
 """So long a scheduler that cannot be reached is looked for: the connection to it is made anew."""
 
 RESTART_SECONDS = 30.0
+CLOSE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ class DaskWorkers:
         """Look no more; what runs is left alone."""
         self._closed = True
         self._wake.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)  # it may wait for a scheduler that answers no more
 
     def _watch(self) -> None:
         reached = time.monotonic()
@@ -149,8 +151,8 @@ class DaskWorkers:
             task.future.set_exception(lost)
             return
         try:
-            task.future.set_result(task.remote.result())
-        except (KilledWorker, CancelledError):
+            task.future.set_result(task.remote.result(timeout=ANSWER_SECONDS))
+        except (KilledWorker, CancelledError, TimeoutError):  # the last: it died before it handed its result over
             task.future.set_exception(lost)
         except Exception as error:
             task.future.set_exception(error)
@@ -181,5 +183,7 @@ def _process(present: Present, address: str) -> str:
 
 def restart(client: Client, addresses: list[str]) -> None:
     """End what these workers do, whatever state they are in."""
+    ask = partial(client.scheduler.restart_workers, stimulus_id="sweep", on_error="return")
     with suppress(Exception):  # one that cannot be reached is gone already, or is its cluster's to mend
-        client.restart_workers(addresses, timeout=RESTART_SECONDS, raise_for_error=False)
+        # Not Client.restart_workers: it waits for ever for a scheduler that answers no more.
+        client.sync(ask, workers=addresses, timeout=RESTART_SECONDS, callback_timeout=RESTART_SECONDS)

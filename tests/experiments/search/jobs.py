@@ -51,19 +51,22 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.workers: dict[str, dict[str, Any]] = {}
-        self.cluster, self.scheduler = None, SimpleNamespace(address="tcp://host:8786", identity=self.identity)
+        self.cluster = None
+        self.scheduler = SimpleNamespace(
+            address="tcp://host:8786", identity=self.identity, restart_workers=self.restart_workers
+        )
         self.restarted: list[str] = []
 
     def identity(self, n_workers: int) -> dict[str, Any]:
         assert n_workers == -1, "of all of them"
         return {"workers": dict(self.workers)}
 
-    def sync(self, ask: Callable[..., Any], **how: Any) -> Any:
+    def sync(self, ask: Callable[..., Any], callback_timeout: float, **how: Any) -> Any:
         return ask(**how)
 
-    def restart_workers(self, addresses: list[str], **how: Any) -> None:
-        self.restarted += addresses
-        for address in addresses:
+    def restart_workers(self, workers: list[str], **how: Any) -> None:
+        self.restarted += workers
+        for address in workers:
             self.workers[address]["status"] = "running"
 
     def submit(self, run: Callable[..., Any], job: Any, **where: Any) -> Any:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from experiments.search import pool
+from experiments.search import attendance, pool
 from experiments.search.cluster import open_workers
 from experiments.search.config import WorkersConfig
-from experiments.search.pool import DaskWorkers
+from experiments.search.pool import DaskWorkers, _Task
+from experiments.search.records import SweepError
 from experiments.search.workers import WorkerLostError
-from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, WAITS, FakeClient, in_folder, job
+from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, WAITS, FakeClient, in_folder, job, wait_for
 
+PROJECT = Path(__file__).parents[3]
 SECONDS = 60
 
 
@@ -70,6 +78,46 @@ def test_a_connection_that_is_lost_loses_no_trial(tmp_path: Path) -> None:
         (tmp_path / "go on").touch()
         assert future.result(SECONDS).score == 0.5
         assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler with a worker, each a process of its own; its address is in `scheduler.json`."""
+    quiet = ["--host", "127.0.0.1", "--no-dashboard"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with ExitStack() as stack:
+
+        def start(*typed: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "dask", *typed, "--scheduler-file", "scheduler.json", *quiet]
+            process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.send_signal, signal.SIGCONT)
+            stack.callback(process.terminate)
+            return process
+
+        scheduler = start("scheduler", "--port", "0")
+        start("worker", "--nthreads", "1", "--local-directory", "scratch")
+        yield scheduler
+
+
+def test_a_scheduler_that_answers_no_more_holds_up_neither_the_sweep_nor_its_end(
+    tmp_path: Path, scheduler: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, name in ((pool, "PATIENCE_SECONDS"), (pool, "RESTART_SECONDS"), (attendance, "ANSWER_SECONDS")):
+        monkeypatch.setattr(place, name, 1.0)
+    file = tmp_path / "scheduler.json"
+    wait_for(lambda: file.is_file() and file.read_text().endswith("}"))
+    config = WorkersConfig(address=json.loads(file.read_text())["address"])
+    with open_workers(config, in_folder(tmp_path), tmp_path) as workers:
+        future = workers.submit(job(WAITS))
+        wait_for((tmp_path / "waits").exists)
+        scheduler.send_signal(signal.SIGSTOP)
+        with pytest.raises(SweepError, match="the workers are gone"):
+            future.result(SECONDS)
+        workers._running.append(_Task(job(WAITS), Future(), worker="tcp://127.0.0.1:1"))
+        began = time.monotonic()
+    assert time.monotonic() - began < 20
+    (tmp_path / "go on").touch()
 
 
 def test_workers_live_whatever_dask_remembers_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
