@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -24,6 +25,13 @@ def ctrl_c_is_heard() -> None:
     """A suite that a script starts in the background inherits an ignored Ctrl-C, and so would all that it starts."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_there_stays() -> None:
+    """Half a million objects of libraries are not looked through whenever Keras has garbage collected."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
