@@ -18,7 +18,7 @@ from experiments.commandline import CONF
 from experiments.display import say
 from experiments.frame import answer, new_parser, tell_error
 from experiments.recipe import as_recipe
-from experiments.results.promotion import SCORE, Gate, gate, in_words, score, seeds_of
+from experiments.results.promotion import SCORE, Gate, gate, in_words, is_same, score, seeds_of
 from experiments.schema import Settings, read_params
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.finding import recorded
@@ -80,26 +80,27 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def _decide(typed: argparse.Namespace, config: TrackingConfig, console: Console) -> int:
     with console.status("reading the runs") if console.is_terminal else nullcontext():
         run, champion = _read(typed.run, config), _champion(config)
+    if champion is not None and is_same(run, champion):
+        say(console, f"{champion.name} ({champion.run_id[:8]}), the champion, is a seed of this very setting")
+        return 0
     setting = read_params(run.params)
     if not typed.force:
         _refuse_other_images(run, champion)
+        _refuse_unscored(champion, config)
     preset = _preset(typed, run)
     _train_missing(run, setting, typed.seeds, config, console)
     runs = read_runs(config)
     seeds = seeds_of(run, runs)
     others = seeds_of(champion, runs) if champion is not None else {}
-    if champion is not None and champion.run_id in {other.run_id for other in seeds.values()}:
-        say(console, f"{champion.name} ({champion.run_id[:8]}), the champion, is a seed of this very setting")
-        return 0
     found = gate(*([item.metrics[SCORE] for item in group.values()] for group in (seeds, others)))
     say(console, in_words(found))
     if not found.opens and not typed.force:
         say(console, "not promoted: it is not better beyond doubt. --force promotes it all the same")
         return 1
-    preset.write_text(_recipe(run, setting, found, preset.stem), encoding="utf-8")
     chosen = run if has_network(run) else _network_of(list(seeds.values()))
     about = {"test_accuracy": score(found.candidate), "seeds": ",".join(sorted(seeds)), "forced": str(not found.opens)}
     version = register(open_to_read(config), chosen, about)
+    preset.write_text(_recipe(run, setting, found, preset.stem), encoding="utf-8")
     say(console, f"champion of {REGISTERED}: version {version}, run {chosen.name} ({chosen.run_id[:8]})")
     say(console, f"to serve it: mlflow models serve -m models:/{REGISTERED}@champion --env-manager local")
     say(console, f"to train it: python -m experiments.run experiment={preset.stem} ({preset})")
@@ -138,6 +139,13 @@ def _refuse_other_images(run: RecordedRun, champion: RecordedRun | None) -> None
     if champion is not None and champion.params.get("data.test_size", "") != size:
         others = champion.params.get("data.test_size")
         raise ConfigError("data.test_size", size, f"{others}, as the champion was scored", "--force takes it")
+
+
+def _refuse_unscored(champion: RecordedRun | None, config: TrackingConfig) -> None:
+    """A champion that was gone on with and stopped, or never saw the test images, is nothing to be compared with."""
+    if champion is not None and not seeds_of(champion, read_runs(config)):
+        expected = f"a finished run of its setting with a test accuracy; {champion.name} is {champion.status}"
+        raise ConfigError("champion", champion.run_id[:8], expected, "--force promotes without a comparison")
 
 
 def _train_missing(run: RecordedRun, setting: RunConfig, number: int, config: TrackingConfig, console: Console) -> None:

@@ -55,6 +55,11 @@ def seeds_of(run: RecordedRun, runs: Iterable[RecordedRun]) -> dict[str, Recorde
     return found
 
 
+def is_same(one: RecordedRun, other: RecordedRun) -> bool:
+    """Whether the two are of one setting, and differ in their seeds at most."""
+    return setting(one.params) == setting(other.params)
+
+
 def in_words(found: Gate) -> str:
     """The candidate beside the champion, in a line or three."""
     lines = [f"candidate: test accuracy {score(found.candidate)}"]
@@ -63,13 +68,15 @@ def in_words(found: Gate) -> str:
     lines.append(f"champion: test accuracy {score(found.champion)}")
     if found.difference is not None:
         one = found.difference
-        interval = (
-            "no interval, since one of them has a single seed"
-            if one.low is None or one.high is None
-            else f"95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}"
-        )
-        lines.append(f"difference {100 * one.mean:+.2f} points, {interval}")
+        lines.append(f"difference {100 * one.mean:+.2f} points, {_interval(found, one)}")
     return "\n".join(lines)
+
+
+def _interval(found: Gate, one: Difference) -> str:
+    if one.low is not None and one.high is not None:
+        return f"95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}"
+    single = found.candidate.n == 1 or found.champion is None or found.champion.n == 1
+    return f"no interval, since {'one of them has a single seed' if single else 'their seeds do not differ'}"
 
 
 def score(summary: Summary) -> str:

@@ -31,7 +31,8 @@ def summarize(values: Sequence[float]) -> Summary:
 class Difference:
     """One mean less another, and where the true one lies with a confidence of 95 %.
 
-    `low` and `high` are None where an interval cannot be had: with a single value on either side.
+    `low` and `high` are None where an interval cannot be had: with a single value on either side, or where the values
+    of both sides do not differ among themselves and so say nothing of chance.
     """
 
     mean: float
@@ -48,10 +49,8 @@ def difference(one: Sequence[float], other: Sequence[float], confidence: float =
     """How much higher the mean of independent values is than that of others, by Welch's t (unequal deviations)."""
     this, that = summarize(one), summarize(other)
     mean = this.mean - that.mean
-    if this.deviation is None or that.deviation is None:
+    if this.deviation is None or that.deviation is None or len({*one}) == len({*other}) == 1:
         return Difference(mean, None, None)
-    if len({*one}) == len({*other}) == 1:  # no deviation at all, and no degrees of freedom
-        return Difference(mean, mean, mean)
     from scipy.special import stdtrit  # late, as below
 
     variances = this.deviation**2 / this.n, that.deviation**2 / that.n

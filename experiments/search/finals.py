@@ -6,8 +6,8 @@ at, once for each of these trainings, when nothing is left to be chosen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
 
@@ -114,15 +114,9 @@ def verdict(history: History) -> Verdict | None:
         compared=any(of == DEFAULT for of, _ in found),
         scores=summarize(scores[WINNER]) if scores[WINNER] else None,
         default=summarize(scores[DEFAULT]) if scores[DEFAULT] else None,
-        difference=_difference(scores[WINNER], scores[DEFAULT]) if both else None,
+        difference=difference(scores[WINNER], scores[DEFAULT]) if both else None,
         settings=len({frozenset(trial.point.items()) for trial in history.ended}),
         seeds=tuple(dict.fromkeys(item.config["seed"] for item in asked)),
         failed=sum(final.state == "failed" for _, final in found),
         looks=sum(SCORE in final.facts and "reused" not in final.facts for final in history.finals),
     )
-
-
-def _difference(one: Sequence[float], other: Sequence[float]) -> Difference:
-    """Winner less default. Seeds that all come to the same say nothing of chance: they give no interval."""
-    found = difference(one, other)
-    return replace(found, low=None, high=None) if len({*one}) == len({*other}) == 1 else found

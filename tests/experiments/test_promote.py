@@ -20,6 +20,7 @@ from experiments import promote
 from experiments.promote import main
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import read_runs
+from experiments.tracking.service import TrackingError
 from experiments.tracking.store import open_to_read
 from tests.services.ports import free_port
 
@@ -104,6 +105,33 @@ def test_what_was_scored_on_other_images_is_refused(
     monkeypatch.setattr(promote, "REAL", "cifar10")
     assert main(["first", "--name", "other"]) == 2
     assert "error: data.name=sample: expected cifar10, the images that cifar10 is for" in capsys.readouterr().err
+
+
+def test_a_champion_that_did_not_end_is_nothing_to_be_better_than(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = open_to_read(TrackingConfig()).client
+    number, run_id, _ = version()
+    client.set_terminated(run_id, "KILLED")
+    try:
+        assert main(["first", "--seeds", "1", "--name", "other"]) == 2
+    finally:
+        client.set_terminated(run_id, "FINISHED")
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: champion={run_id[:8]}: expected a finished run of its setting with a test accuracy")
+    assert version()[0] == number
+
+
+def test_a_registry_that_fails_leaves_no_preset(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> int:
+        raise TrackingError("the registry is away")
+
+    monkeypatch.setattr(promote, "register", fails)
+    assert main(["first", "--seeds", "1", "--name", "other", "--force"]) == 2
+    assert "the registry is away" in capsys.readouterr().err
+    assert not (here / "conf" / "experiment" / "other.yaml").exists()
 
 
 def test_a_champion_whose_run_was_deleted_keeps_nobody_out(here: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.results.promotion import gate, in_words, seeds_of
+from experiments.results.promotion import gate, in_words, is_same, seeds_of
 from experiments.tracking.reading import RecordedRun
 
 
@@ -39,6 +39,7 @@ def test_it_opens_for_what_is_better_beyond_doubt_only() -> None:
     assert not gate([0.61, 0.62, 0.63], champion).opens, "one point, with a deviation of one"
     assert not gate([0.50, 0.51, 0.52], champion).opens, "clearly worse"
     assert not gate([0.9], champion).opens, "a single seed has no interval"
+    assert not gate([0.9, 0.9], [0.6, 0.6]).opens, "seeds that do not differ say nothing of chance"
 
 
 def test_seeds_of_a_setting_differ_in_nothing_that_decides() -> None:
@@ -60,6 +61,12 @@ def test_a_seed_that_was_trained_twice_counts_once_the_newest() -> None:
     assert [item.run_id for item in seeds_of(run(1), runs).values()] == ["3"]
 
 
+def test_a_later_run_of_the_same_seed_is_of_the_same_setting() -> None:
+    again = run(9, 0.7, params={"model.name": "model1", "seed": "1", "compute.threads": "1"})
+    assert is_same(run(1, 0.6), again)
+    assert not is_same(run(1, 0.6), run(2, params={"model.name": "model2", "seed": "1"}))
+
+
 def test_the_words_put_the_candidate_beside_the_champion() -> None:
     assert in_words(gate([0.6], [])) == "candidate: test accuracy 60.00 % (n = 1); there is no champion yet"
     assert in_words(gate([0.70, 0.71, 0.72], [0.60, 0.61, 0.62])).splitlines() == [
@@ -69,4 +76,7 @@ def test_the_words_put_the_candidate_beside_the_champion() -> None:
     ]
     assert in_words(gate([0.7], [0.6])).splitlines()[2] == (
         "difference +10.00 points, no interval, since one of them has a single seed"
+    )
+    assert in_words(gate([0.7, 0.7], [0.6, 0.6])).splitlines()[2] == (
+        "difference +10.00 points, no interval, since their seeds do not differ"
     )
