@@ -23,7 +23,7 @@ from experiments.tracking.words import REAL
 KEPT = "val_accuracy"
 """The validation accuracy of the epoch whose weights a run kept."""
 
-BEST = "best_val_accuracy"
+BEST, BEST_LOSS = "best_val_accuracy", "best_val_loss"
 SHOWN_FIRST = ("model.name", "optimizer.name", ALWAYS_TELLS)
 
 

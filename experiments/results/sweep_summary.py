@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.results.boards import BEST
+from experiments.results.boards import BEST, BEST_LOSS
 from experiments.results.sorting import GOING_ON, SweepRuns, is_pruned
 from experiments.tracking.reading import RecordedRun
 
@@ -76,8 +76,9 @@ def summarize_sweep(
 
 
 def _score(run: RecordedRun, objective: str) -> float:
-    """The best epoch's, which trials are judged by; for a loss only the last one is at hand without the curves."""
-    return run.metrics.get(BEST if objective == "val_accuracy" else objective, math.nan)
+    """The best epoch's, which trials are judged by; of a loss older trials have only the last one."""
+    best = BEST if objective == "val_accuracy" else BEST_LOSS
+    return run.metrics.get(best, run.metrics.get(objective, math.nan))
 
 
 def verdict_in_words(found: Mapping[str, Any]) -> list[str]:

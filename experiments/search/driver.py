@@ -260,10 +260,13 @@ def _is_more_to_come(session: _Session) -> bool:
 
 
 def _same_failures(session: _Session) -> bool:
-    """Whether the last ones of this part, of this session, failed of the same; a search and its end do not add up."""
+    """Whether the last ones of this part, of this session, failed of the same; a search and its end do not add up.
+
+    One whose values do not go together, which has no configuration, says nothing of those to come.
+    """
     failures = [trial for trial in session.history.session_failures if bool(trial.of) == (session.part == FINAL)]
     last = failures[-SAME_FAILURES:]
-    reasons = {common_reason(trial.reason or "") for trial in last}
+    reasons = {common_reason(trial.reason or "") if trial.config else None for trial in last}
     return len(last) == SAME_FAILURES and len(reasons) == 1 and None not in reasons
 
 

@@ -206,6 +206,7 @@ def _results(history: list[dict[str, float]]) -> dict[str, float]:
     return {
         "best_val_accuracy": max(accuracies),
         "best_epoch": float(accuracies.index(max(accuracies)) + 1),
+        "best_val_loss": min(metrics["val_loss"] for metrics in history),
         "epochs_run": float(len(history)),
         "training_seconds": sum(metrics["seconds"] for metrics in history),
     }

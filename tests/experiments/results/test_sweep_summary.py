@@ -49,6 +49,14 @@ def test_a_loss_is_best_where_it_is_least() -> None:
     assert (found.best, found.score, found.objective) == (trials[1], 1.2, "val_loss")
 
 
+def test_a_loss_counts_by_its_best_epoch_where_the_trial_kept_it() -> None:
+    trials = tuple(trial(n, None, S, sweep__x=n) for n in (1, 2))
+    for run, last, best in zip(trials, (1.2, 0.95), (0.8, 0.9), strict=True):
+        run.metrics.update({"val_loss": last, "best_val_loss": best})  # type: ignore[attr-defined]
+    found = summarize_sweep(SweepRuns("depth", sweep_run(sweep__objective="val_loss"), trials))
+    assert (found.best, found.score) == (trials[0], 0.8)
+
+
 def test_a_sweep_without_scores_has_no_best() -> None:
     found = summarize_sweep(SweepRuns("optimizers", sweep_run(), ()))
     assert (found.best, found.score, found.verdict, found.difference) == (None, None, (), "")

@@ -261,6 +261,12 @@ def test_values_that_do_not_go_together_fail_without_a_worker(tmp_path: Path) ->
     assert len(begun) == 3
 
 
+def test_values_that_do_not_go_together_do_not_stop_it_however_many_in_a_row(tmp_path: Path) -> None:
+    search = {"training.batch_size": {"low": 70, "high": 128, "step": 1}, "data.train_size": [32, 64]}
+    _, history = driven(tmp_path, fine, Limits(8), sweep_of(space={"name": "s", "search": search}))
+    assert [trial.state for trial in history.trials] == ["failed"] * 8
+
+
 def test_a_finite_space_ends_a_sweep_before_its_limit(tmp_path: Path) -> None:
     reason, history = driven(tmp_path, fine, Limits(50), sweep_of(space={"name": "s", "search": {"seed": [1, 2, 3]}}))
     assert (reason, len(history.trials)) == ("every point of s was tried", 3)

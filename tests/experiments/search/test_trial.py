@@ -128,6 +128,7 @@ def test_a_trial_is_a_run_below_its_sweep_that_never_sees_the_test_images(record
     assert run.data.params["model.filters"] == "2"
     assert steps(parent, run.info.run_id, "val_accuracy") == [1, 2, 3]
     assert run.data.metrics["best_val_accuracy"] == outcome.score == max(outcome.curve)
+    assert run.data.metrics["best_val_loss"] <= run.data.metrics["val_loss"]
     assert [name for name in run.data.metrics if name.startswith("test")] == []
     contexts = [tag.value for item in run.inputs.dataset_inputs for tag in item.tags]
     assert sorted(contexts) == ["train", "validation"]
