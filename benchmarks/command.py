@@ -52,7 +52,7 @@ def new_parser(name: str, about: str, more: str, repeats: int, trains: bool = Tr
             "--data",
             choices=("cifar10", "sample"),
             default="cifar10",
-            help="sample: made-up images; not written by default",
+            help="sample: made-up images",
         )
     else:
         parser.set_defaults(data=NO_IMAGES)
@@ -60,16 +60,18 @@ def new_parser(name: str, about: str, more: str, repeats: int, trains: bool = Tr
     add(
         "--json",
         type=Path,
-        help=f"where to write the results; the table goes beside them (benchmarks/results/{name}.json)",
+        help="where to write the results; the table goes beside them "
+        f"(benchmarks/results/{name}.json, where no other option is given)",
     )
     return parser
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, kept: Path) -> argparse.Namespace:
-    """Read a command line; made-up images do not overwrite the results that are kept."""
+    """Read a command line; only the usual work, all of it on real images, overwrites the results that are kept."""
     options = parser.parse_args(argv)
-    if options.json is None and options.data in ("cifar10", NO_IMAGES):
-        options.json = kept
+    changed = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    if not changed - {"json", "busy_ok"}:
+        options.json = options.json or kept
     return options
 
 
@@ -140,7 +142,9 @@ def carry_out(
         return 1
     report = report_of(results)
     show(report, console)
-    if options.json is not None:
+    if options.json is None:
+        console.print("not written: this is not all of the usual work; --json FILE writes it", highlight=False)
+    else:
         keep(results, report, options.json, console)
     return 0
 

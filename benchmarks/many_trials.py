@@ -58,16 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; only the usual work is kept by default."""
+    """The command line."""
     parser = command.new_parser("many_trials", ABOUT, MORE, repeats=3, trains=False)
     add = parser.add_argument
     add("--trials", type=counts, default=list(TRIALS), help=f"how many at a time ({','.join(map(str, TRIALS))})")
     add("--steps", type=command.count, default=STEPS, help=f"of each trial in a turn ({STEPS}), batches of {BATCH}")
     add("--device", choices=("auto", "cpu"), default="auto", help="cpu: do not use a GPU that is there")
     add("--skip", type=command.names(PARTS), default=[], help=f"some of {','.join(PARTS)}")
-    options = parser.parse_args(argv)
-    usual = (options.trials, options.steps, options.skip) == (list(TRIALS), STEPS, [])
-    return command.parse(parser, argv, KEPT) if usual else options
+    return command.parse(parser, argv, KEPT)
 
 
 def counts(typed: str) -> list[int]:

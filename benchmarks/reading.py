@@ -28,16 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = new_parser(
         "reading",
         "Makes a store of runs and times python -m experiments.report as a whole command, and reading alone.",
-        "another number of runs or epochs is not written by default",
+        "",
         REPEATS,
         trains=False,
     )
     parser.add_argument("--runs", type=count, default=RUNS, help=f"in the store ({RUNS})")
     parser.add_argument("--epochs", type=count, default=EPOCHS, help=f"of each run ({EPOCHS})")
-    options = parser.parse_args(argv)
-    if (options.runs, options.epochs) == (RUNS, EPOCHS):
-        options = parse(parser, argv, KEPT)
-    return carry_out(options, benchmark, report, (RuntimeError,))
+    return carry_out(parse(parser, argv, KEPT), benchmark, report, (RuntimeError,))
 
 
 def benchmark(options: argparse.Namespace, before: dict[str, Any], console: Console) -> Results:

@@ -131,7 +131,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:SHOWN]
         others = ", ".join(f"{name} {share:.1%}" for name, share in ranked[1:])
-        table.add_row(Text(row["image"]), Text(row["class"], "bold"), f"{ranked[0][1]:.1%}", others)
+        table.add_row(Text(printable(row["image"])), Text(row["class"], "bold"), f"{ranked[0][1]:.1%}", others)
     return table
 
 

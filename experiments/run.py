@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
         resumed = prepare(named, argv) if named is not None else None
         argv = resumed.argv if resumed is not None else argv
         typed = check(argv)
-    except (ConfigError, TrackingError) as error:
+        folder = Path() if resumed is not None or typed.passthrough else _folder(typed)
+    except (ConfigError, TrackingError, OSError) as error:  # the last: no folder can be made here
         tell_error(error)
         return 2
     if typed.passthrough:
@@ -53,11 +54,15 @@ def main(argv: list[str]) -> int:
     if resumed is not None:
         return _go_on(resumed, typed)
     if typed.multirun:
-        folder = Path(option(typed.overrides, "hydra.sweep.dir") or new_folder("multirun"))
         return run_all(typed, folder, lambda: _launch(hydra_arguments(argv, typed, f"hydra.sweep.dir={folder}")))
-    folder = Path(option(typed.overrides, "hydra.run.dir") or new_folder("outputs"))
     _launch(hydra_arguments(argv, typed, f"hydra.run.dir={folder}"))
     return 0
+
+
+def _folder(typed: CommandLine) -> Path:
+    """The one that was typed, or a new one."""
+    key, parent = ("hydra.sweep.dir", "multirun") if typed.multirun else ("hydra.run.dir", "outputs")
+    return Path(option(typed.overrides, key) or new_folder(parent))
 
 
 def _go_on(run: Resumption, typed: CommandLine) -> int:

@@ -51,7 +51,8 @@ def main(argv: list[str]) -> int:
     """Run a command line.
 
     Returns:
-        The exit code: 0 done, 2 the command line or the machine is for the user to mend, 130 Ctrl-C, 143 SIGTERM.
+        The exit code: 0 done, 1 every trial failed, 2 the command line or the machine is for the user to mend,
+        130 Ctrl-C, 143 SIGTERM.
     """
     if {"--help", "-h"} & {*argv}:
         print(HELP, end="")
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
         argv, named = take_out(argv)
         with raise_on_stop():
             return _resume(named, argv, console) if named is not None else _begin(argv, console)
-    except (ConfigError, SweepError, TrackingError) as error:
+    except (ConfigError, SweepError, TrackingError, OSError) as error:  # the last: a disk that is full, or not ours
         tell_error(error)
         return 2
     except KeyboardInterrupt:
@@ -106,7 +107,8 @@ def _work(ledger: Ledger, means: Means, console: Console) -> int:
         say(console, f"stopped by {by}; to go on: python -m experiments.sweep resume={ledger.folder}")
         raise
     tell(ledger.history, ledger.folder, reason, console)
-    return 0
+    ended = ledger.history.ended
+    return 1 if ended and all(trial.state == "failed" for trial in ended) else 0
 
 
 if __name__ == "__main__":

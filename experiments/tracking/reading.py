@@ -128,12 +128,18 @@ class _read_only(closing[sqlite3.Connection]):  # noqa: N801  (used like a funct
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        super().__init__(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS))
+        try:
+            super().__init__(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS))
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
 
     def __exit__(self, *about: Any) -> None:
         super().__exit__(*about)
         if isinstance(about[1], sqlite3.DatabaseError):
-            raise TrackingError(f"{shown(self._path)}: cannot be read as a database of MLflow's ({about[1]})") from None
+            raise self._unreadable(about[1]) from None
+
+    def _unreadable(self, error: sqlite3.Error) -> TrackingError:
+        return TrackingError(f"{shown(self._path)}: cannot be read as a database of MLflow's ({error})")
 
 
 def _all_runs(database: sqlite3.Connection) -> list[RecordedRun]:

@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 def test_both_recipes_train_on_the_same_seeds_and_images_in_turn(asked: Asked, tmp_path: Path) -> None:
     path = tmp_path / "accuracy.json"
-    assert accuracy.main([*TINY, "--repeats", "2", "--json", str(path)]) == 0
+    assert accuracy.main([*TINY, "--repeats", "2", "--document-repeats", "2", "--json", str(path)]) == 0
     more = ["data=sample", "data.train_size=320"]
     assert asked == [(who, "model1", seed, more) for seed in (0, 1) for who in ("ours", "document")]
     results = json.loads(path.read_text())
@@ -44,7 +44,7 @@ def test_both_recipes_train_on_the_same_seeds_and_images_in_turn(asked: Asked, t
 
 
 def test_the_document_s_recipe_may_go_along_less_often(asked: Asked) -> None:
-    assert accuracy.main([*TINY, "--repeats", "3", "--document-repeats", "1"]) == 0
+    assert accuracy.main([*TINY, "--repeats", "3"]) == 0
     assert [who for who, *_ in asked] == ["ours", "document", "ours", "ours"]
 
 
@@ -57,6 +57,17 @@ def test_a_recipe_that_fails_ends_the_command_with_what_it_said(
     monkeypatch.setattr(recipes, "document", fail)
     assert accuracy.main(TINY) == 1
     assert "out of memory" in capsys.readouterr().err
+
+
+def test_only_all_of_the_usual_work_is_kept_where_nothing_else_was_asked_for(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert accuracy.parse(["--busy-ok"]).json == accuracy.RESULTS
+    for other in (["--models", "model1"], ["--images", "640"], ["--repeats", "1"], ["--data", "sample"]):
+        assert accuracy.parse(other).json is None
+        assert accuracy.parse([*other, "--json", "x.json"]).json == Path("x.json")
+    assert accuracy.main(TINY) == 0
+    assert "not written: this is not all of the usual work; --json FILE writes it" in capsys.readouterr().out
 
 
 def test_made_up_images_do_not_overwrite_the_results_that_are_kept() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +68,16 @@ def test_a_table_is_for_people(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert head.split() == ["image", "class", "then"]
     assert [line.split()[0] for line in lines] == ["pictures/a.png", "pictures/b.jpg"]
     assert all(line.count("%") == 3 for line in lines)
+
+
+def test_a_name_that_is_no_text_is_shown_all_the_same(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = Path(os.fsdecode(b"caf\xe9.png"))
+    shutil.copy("pictures/a.png", picture)
+    try:
+        assert main(["latest", str(picture)]) == 0
+    finally:
+        picture.unlink()
+    assert "caf\\udce9.png" in capsys.readouterr().out
 
 
 def test_a_broken_picture_is_told_of_and_the_others_are_done(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,18 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert list(project.iterdir()) == []
 
 
+@pytest.mark.parametrize(("more", "folder"), [((), "outputs"), (("-m", "seed=1,2"), "multirun")])
+def test_a_folder_that_cannot_be_made_is_one_line(
+    exit_code: Run, project: Path, more: tuple[str, ...], folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / folder).touch()
+    assert exit_code(*more, "data=sample") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert f"'{folder}'" in said
+    assert said.count("\n") == 1
+
+
 def test_help_and_the_configuration_are_hydras_to_show(
     exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

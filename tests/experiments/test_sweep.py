@@ -8,10 +8,19 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from experiments import sweep
 from experiments.search import cluster
-from experiments.search.config import TUNERS, SweepConfig
+from experiments.search.conduct import Means
+from experiments.search.config import TUNERS, SweepConfig, WorkersConfig
+from experiments.search.driver import drive
+from experiments.search.ledger import Ledger, open_ledger
+from experiments.search.records import Limits
+from experiments.search.workers import Here, Job, Outcome
 from experiments.sweep import main
+from experiments.tracking.config import TrackingConfig
+from tests.experiments.search.sweeps import sweep_of
 
 
 def test_a_dry_run_tells_the_trials_and_their_cost_and_leaves_nothing(tmp_path: Path) -> None:
@@ -68,6 +77,36 @@ def test_a_mistake_is_one_line_and_exit_code_2(typed: list[str], capsys: pytest.
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert told.err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sweeps").touch()
+    assert main(["space=depth", "data=sample"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "'sweeps'" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("failing", "code"), [({1, 2}, 1), ({1}, 0)])
+def test_where_every_trial_fails_the_exit_code_is_1(
+    failing: set[int], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Job) -> Outcome:
+        if job.trial.number in failing:
+            raise OSError("no space left")
+        return Outcome(0.5)
+
+    def conduct(ledger: Ledger, *_: object) -> str:
+        ledger.begin(sweep_of(), Limits(2))
+        return drive(ledger, Here(run))
+
+    monkeypatch.setattr(sweep, "conduct", conduct)
+    with open_ledger(tmp_path) as ledger:
+        assert sweep._work(ledger, Means(WorkersConfig(), TrackingConfig()), Console()) == code
 
 
 def test_where_no_scheduler_answers_nothing_is_begun(

@@ -83,8 +83,7 @@ def test_a_single_value_on_either_side_gives_no_interval(one: list[float], other
 def test_where_nothing_deviates_there_is_no_interval() -> None:
     found = difference([0.5, 0.5], [0.25, 0.25, 0.25])
     assert (found, found.is_clear) == (Difference(0.25, None, None), False)
-    assert difference([0.5, 0.5], [0.5, 0.5]) == Difference(0.0, 0.0, 0.0)
-    assert not difference([0.5, 0.5], [0.5, 0.5]).is_clear
+    assert difference([0.5, 0.5], [0.5, 0.5]) == Difference(0.0, None, None)
 
 
 def test_where_one_side_does_not_deviate_the_interval_is_that_of_the_other() -> None:

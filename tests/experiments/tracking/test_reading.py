@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.reading import RecordedRun, read_curves, read_runs
+from experiments.tracking.reading import RecordedRun, _read_only, read_curves, read_runs
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
@@ -104,6 +104,11 @@ def test_a_file_that_is_no_database_of_mlflows_is_one_line(project: Path) -> Non
     Path("mlflow.db").write_text("not a database, whatever its name says", encoding="utf-8")
     with pytest.raises(TrackingError, match=r"cannot be read as a database of MLflow's \(file is not a database\)"):
         read_runs(HERE)
+
+
+def test_a_database_that_cannot_be_opened_is_one_line(project: Path) -> None:
+    with pytest.raises(TrackingError, match=r"gone\.db: cannot be read as .* \(unable to open database file\)"):
+        _read_only(Path("gone.db"))
 
 
 def test_more_ids_than_a_query_takes_are_no_trouble(store: Store) -> None:
