@@ -22,6 +22,9 @@ DROPOUT = {"model.dropout_rate", "model.dense_dropout_rate"}
 """Of these it is in the program whether anything is dropped, and with some engines how much (see `take_dropout`)."""
 
 
+Rates = tuple[float, ...]
+
+
 class KeptEngines:
     """Builds engines, and hands out one that it has, as good as new, where nothing that is compiled differs.
 
@@ -33,21 +36,26 @@ class KeptEngines:
 
     def __init__(self, most_bytes: int = 256_000_000) -> None:
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[Hashable, Engine] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, Rates], Engine] = OrderedDict()
         self._train: Split | None = None
 
     @contextmanager
     def lent(self, config: RunConfig, train: Split) -> Iterator[Engine]:
         """An engine in the state that `build_engine` gives it; one whose training ended in an exception is not kept."""
         self._let_go_of_others(train)
-        key = _key(config, train)
-        engine = self._kept.pop(key, None)
-        if engine is None or not _renew(engine, config):
-            engine = build_engine(config, train)
+        program, rates = _program(config, train), _rates(config)
+        engine = self._taken(program, rates, config) or build_engine(config, train)
         yield engine
-        self._kept[key] = engine
+        self._kept[program, rates] = engine
         while sum(map(_bytes, self._kept.values())) > self._most_bytes:
             self._kept.popitem(last=False)
+
+    def _taken(self, program: Hashable, rates: Rates, config: RunConfig) -> Engine | None:
+        """One of this program, brought to the state of a new one; those with the same rates can always be."""
+        fitting = sorted((key for key in self._kept if key[0] == program), key=lambda key: key[1] != rates)
+        parts = build_parts(config) if fitting else None
+        found = next((key for key in fitting if _renew(self._kept[key], *parts)), None) if parts else None
+        return None if found is None else self._kept.pop(found)
 
     def _let_go_of_others(self, train: Split) -> None:
         """An engine holds its images, which may be a hundred times larger than its network."""
@@ -56,7 +64,12 @@ class KeptEngines:
             self._train = train
 
 
-def _key(config: RunConfig, train: Split) -> Hashable:
+def _rates(config: RunConfig) -> Rates:
+    """How much is dropped."""
+    return tuple(value for key, value in sorted(flatten(config).items()) if key in DROPOUT)
+
+
+def _program(config: RunConfig, train: Split) -> Hashable:
     """What is in the compiled program. A rate that never changes is not: it is a variable; nor how much is dropped."""
     settings = flatten(config)
     if config.schedule == Constant():
@@ -65,9 +78,8 @@ def _key(config: RunConfig, train: Split) -> Hashable:
     return train, config.training.batch_size, frozenset(settings.items())
 
 
-def _renew(engine: Engine, config: RunConfig) -> bool:
+def _renew(engine: Engine, model: keras.Sequential, optimizer: keras.optimizers.Optimizer) -> bool:
     """Bring an engine to the state of a new one; False if it has another dropout, which is compiled in."""
-    model, optimizer = build_parts(config)
     if not engine.take_dropout(model):
         return False
     variables = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]

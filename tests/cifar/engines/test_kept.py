@@ -84,7 +84,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
         return SimpleNamespace(model=SimpleNamespace(weights=[rows]), optimizer=SimpleNamespace(variables=[]))
 
     monkeypatch.setattr(module, "build_engine", build)
-    monkeypatch.setattr(module, "_renew", lambda engine, config: True)
+    monkeypatch.setattr(module, "_renew", lambda engine, model, optimizer: True)
     return made
 
 
@@ -164,6 +164,8 @@ def test_an_engine_that_has_its_dropout_compiled_in_is_made_anew_for_another(
     assert len(traced) == 1
     assert_same_bits(replace(config, model=replace(SMALL, dropout_rate=0.4)), engines, tiny_dataset)
     assert len(traced) == 3
+    fit(engines, config, tiny_dataset)
+    assert len(traced) == 3, "that of the first dropout is still there"
 
 
 def test_nor_do_the_bits_depend_on_a_session_of_keras_that_was_cleared(
