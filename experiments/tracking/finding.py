@@ -15,7 +15,7 @@ from experiments.tracking.database import shown
 from experiments.tracking.facts import FOLDER_TAG, IDENTITY_TAG, REFERENCE, RunFacts, whole_facts
 from experiments.tracking.journal import JOURNAL_FILE, Entry, is_being_written, read_journal
 from experiments.tracking.lookup import get_run
-from experiments.tracking.reading import RecordedRun, read_runs
+from experiments.tracking.reading import RecordedRun, deleted_run, read_runs
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError, one_line_errors
 from experiments.tracking.session import HOMES
@@ -188,7 +188,7 @@ def _of_id(run_id: str, config: TrackingConfig) -> Found | None:
     if run is None:
         return None
     if run.info.lifecycle_stage == "deleted":
-        raise TrackingError(f"run {run_id}: was deleted. Restore it first: mlflow runs restore --run-id {run_id}")
+        raise _deleted(run_id, run_id)
     return _found(run_id, run.info.run_name, run.info.status, run.info.start_time, run.data.tags)
 
 
@@ -210,8 +210,14 @@ def _folder(run_id: str, tags: Mapping[str, str]) -> Path | None:
     return None
 
 
+def _deleted(named: str, run_id: str) -> TrackingError:
+    return TrackingError(f"run {named}: was deleted. Restore it first: mlflow runs restore --run-id {run_id}")
+
+
 def _nothing(named: str, config: TrackingConfig) -> TrackingError:
-    """The error for a run that is nowhere, with the nearest names."""
+    """The error for a run that is nowhere, or was deleted, with the nearest names."""
+    if run_id := deleted_run(named, config):
+        return _deleted(named, run_id)
     names = {*_names(config)}
     if not names:
         return TrackingError(f"run {named}: there are no runs yet. Make one: python -m experiments.run")

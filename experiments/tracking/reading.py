@@ -24,6 +24,8 @@ AT_A_TIME = 500  # ids in one query: SQLite takes at most 32,766 variables
 
 PARENT_TAG = "mlflow.parentRunId"
 
+_DELETED = 2  # mlflow.entities.ViewType.DELETED_ONLY
+
 _RESUMED = re.compile(r"^resume\.(\d+)\.(.+)$")
 
 Curve = list[tuple[int, float]]
@@ -95,6 +97,26 @@ def read_runs(config: TrackingConfig, asked: str | None = None) -> list[Recorded
         names = {item.experiment_id: item.name for item in _pages(client.search_experiments)}
         found = _pages(client.search_runs, [*names], asked or "") if names else iter(())
         return [_recorded(run, names[run.info.experiment_id]) for run in found]
+
+
+def deleted_run(name: str, config: TrackingConfig) -> str | None:
+    """MLflow's id of the newest run of this name that was deleted in a store; None if there is none.
+
+    Raises:
+        TrackingError: the store cannot be used.
+    """
+    uri = address(config)
+    if is_local(uri):
+        if not (path := database_path(uri)).is_file():
+            return None
+        query = "SELECT run_uuid, name FROM runs WHERE lifecycle_stage = 'deleted' ORDER BY start_time DESC"
+        with _read_only(path) as database:
+            return next((run_id for run_id, called in database.execute(query) if called == name), None)
+    client = open_to_read(config).client
+    with one_line_errors("the runs cannot be read"):
+        experiments = [item.experiment_id for item in _pages(client.search_experiments)]
+        deleted = client.search_runs(experiments, run_view_type=_DELETED, max_results=1000) if experiments else []
+    return next((run.info.run_id for run in deleted if run.info.run_name == name), None)
 
 
 def read_curves(config: TrackingConfig, runs: Collection[str], names: Iterable[str]) -> dict[str, dict[str, Curve]]:

@@ -177,9 +177,10 @@ def test_odd_names_are_names(run: Any, named: str) -> None:
 def test_a_deleted_run_says_how_to_restore_it(store: Store, run: Any, project: Path) -> None:
     shutil.rmtree(project / "outputs")
     store.client.delete_run(run.info.run_id)
-    assert refusal(run.info.run_id) == (
-        f"run {run.info.run_id}: was deleted. Restore it first: mlflow runs restore --run-id {run.info.run_id}"
-    )
+    for named in (run.info.run_id, run.info.run_name):
+        assert refusal(named) == (
+            f"run {named}: was deleted. Restore it first: mlflow runs restore --run-id {run.info.run_id}"
+        )
 
 
 def test_a_folder_without_a_run_is_refused(project: Path) -> None:

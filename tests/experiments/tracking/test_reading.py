@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from experiments.tracking.config import TrackingConfig
-from experiments.tracking.reading import RecordedRun, _read_only, read_curves, read_runs
+from experiments.tracking.reading import RecordedRun, _read_only, deleted_run, read_curves, read_runs
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
@@ -38,7 +38,9 @@ def check(config: TrackingConfig, store: Store) -> None:
     """Three runs, one of them deleted, come out as they went in, the newest first."""
     first = record(store, "first", [0.5, 0.25], depth=1)
     second = record(store, "second", [math.nan], depth=2)
-    store.client.delete_run(record(store, "deleted", [1.0]))
+    store.client.delete_run(deleted := record(store, "deleted", [1.0]))
+    assert deleted_run("deleted", config) == deleted
+    assert deleted_run("first", config) is None
     runs = [run for run in read_runs(config) if run.experiment == config.experiment]
     assert [run.run_id for run in runs] == [second, first]
     whole = store.client.get_run(first)
