@@ -456,7 +456,8 @@ class DataConfig(Validated):
 
     `validation_size` images are held out of the training images, the same number of each class where it divides
     evenly, drawn with `split_seed`. `train_size` then takes the first N of what is left, `test_size` the first N
-    test images; null takes all.
+    test images; null takes all. With `random_flip` half of the training images are mirrored, left to right, in each
+    epoch others.
     """
 
     node = "data"
@@ -467,6 +468,7 @@ class DataConfig(Validated):
     train_size: int | None = integer(None, at_least=1, optional=True)
     test_size: int | None = integer(None, at_least=1, optional=True)
     split_seed: int = integer(0, at_least=0, below=2**32)
+    random_flip: bool = flag(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

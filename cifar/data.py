@@ -27,6 +27,12 @@ class Split:
         return len(self.labels)
 
 
+def with_mirrored(split: Split) -> Split:
+    """All images, then all of them mirrored, left to right."""
+    mirrored = split.images[:, :, ::-1]
+    return Split(np.concatenate([split.images, mirrored]), np.concatenate([split.labels, split.labels]))
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """What a run trains on, chooses by (`validation`, None if nothing is held out) and is tested on.

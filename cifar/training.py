@@ -106,7 +106,7 @@ def _train_epoch(
     """Train one epoch, which depends on the state of the engine, the seed and its number alone."""
     started = time.perf_counter()
     seed_dropout(engine.model, config.seed, epoch)
-    order = epoch_order(config.seed, epoch, len(dataset.train))
+    order = epoch_order(config.seed, epoch, len(dataset.train), config.data.random_flip)
     try:
         scores = engine.run_epoch(order, progress)
         refuse_broken_weights(engine.model, config.steps_per_epoch)
@@ -168,9 +168,15 @@ def _snapshot(engine: Engine, config: RunConfig, dataset: Dataset, course: Cours
     )
 
 
-def epoch_order(seed: int, epoch: int, images: int) -> np.ndarray:
-    """In what order an epoch goes through the images: a permutation, int32, that depends on nothing else."""
-    return np.random.default_rng([seed, epoch]).permutation(images).astype(np.int32)
+def epoch_order(seed: int, epoch: int, images: int, random_flip: bool = False) -> np.ndarray:
+    """In what order an epoch goes through the images: a permutation, int32, that depends on nothing else.
+
+    With `random_flip` half of the numbers are `images` higher: these are mirrored (see `Engine.run_epoch`).
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(images)
+    if random_flip:
+        order += images * np.random.default_rng([seed, epoch, 1]).integers(0, 2, images)
+    return order.astype(np.int32)
 
 
 def refuse_broken_weights(model: keras.Sequential, step: int) -> None:

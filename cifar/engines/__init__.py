@@ -39,7 +39,9 @@ class Engine(Protocol):
     optimizer: keras.optimizers.Optimizer
 
     def run_epoch(self, order: np.ndarray, progress: Progress) -> Scores:
-        """Train once over the images in this order, shape (n,), in batches; the last one may be smaller.
+        """Train once over the n images in this order, shape (n,), in batches; the last one may be smaller.
+
+        With `data.random_flip` the number i + n stands for image i mirrored, left to right.
 
         Raises:
             DivergedError: the loss became NaN or infinite.

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from cifar.config import RunConfig
-from cifar.data import Split
+from cifar.data import Split, with_mirrored
 from cifar.engines import DivergedError, Progress, Scores
 from cifar.engines.parts import build_parts, same_dropout
 
@@ -45,7 +45,7 @@ class JaxEngine:
         self._unroll = unroll
         self._batch_size = config.training.batch_size
         self.model, self.optimizer = build_parts(config)
-        self._images, self._labels = _on_device(train)
+        self._images, self._labels = _on_device(train, config.data.random_flip)
         self._step = jax.jit(self._one_step, donate_argnums=(0, 1))
         self._epoch = jax.jit(self._whole_epoch, donate_argnums=(0,))
         self._forward = jax.jit(self._probabilities)
@@ -170,6 +170,7 @@ class JaxEngine:
 
 
 @lru_cache(maxsize=1)
-def _on_device(train: Split) -> tuple[jax.Array, jax.Array]:
+def _on_device(train: Split, flipped: bool) -> tuple[jax.Array, jax.Array]:
     """Images and labels on the device, once for all engines of a process that train on them."""
+    train = with_mirrored(train) if flipped else train
     return jnp.asarray(train.images), jnp.asarray(train.labels)

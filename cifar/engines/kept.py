@@ -75,7 +75,7 @@ def _program(config: RunConfig, train: Split) -> Hashable:
     if config.schedule == Constant():
         settings = {key: value for key, value in settings.items() if not key.startswith(NOT_COMPILED)}
     settings |= {key: settings[key] > 0 for key in DROPOUT & settings.keys()}
-    return train, config.training.batch_size, frozenset(settings.items())
+    return train, config.data.random_flip, config.training.batch_size, frozenset(settings.items())
 
 
 def _renew(engine: Engine, model: keras.Sequential, optimizer: keras.optimizers.Optimizer) -> bool:

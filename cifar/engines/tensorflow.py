@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cifar.config import RunConfig
-from cifar.data import Split
+from cifar.data import Split, with_mirrored
 from cifar.engines import DivergedError, Progress, Scores
 from cifar.engines.fused import FUSED_CLASSES, take_constraints
 from cifar.engines.layers import Rate, build_forward, halves
@@ -34,12 +34,12 @@ class TensorFlowEngine:
         self.model, self.optimizer = build_parts(config, FUSED_CLASSES)
         self._forward_training, self._rates = self._build_forward(config.compute.precision)
         self._constrain = take_constraints(self.model.trainable_variables, xla=self._jit_compile)
-        self._images, self._labels = _on_device(train)
+        self._images, self._labels = _on_device(train, config.data.random_flip)
         with tf.device("CPU:0"):
             self._stop = tf.Variable(False)
             self._done = tf.Variable(0)
         step = tf.function(self._step, autograph=False, jit_compile=True) if self._jit_compile else self._step
-        self._epoch = self._trace_epoch(step)
+        self._epoch = self._trace_epoch(step, len(train))
         self._forward = tf.function(
             self._probabilities,
             input_signature=[tf.TensorSpec([None, *train.images.shape[1:]], tf.uint8)],
@@ -81,7 +81,9 @@ class TensorFlowEngine:
             rate.assign(other.rate)
         return True
 
-    def _trace_epoch(self, step: tf.types.experimental.GenericCallable) -> tf.types.experimental.ConcreteFunction:
+    def _trace_epoch(
+        self, step: tf.types.experimental.GenericCallable, length: int
+    ) -> tf.types.experimental.ConcreteFunction:
         size = self._batch_size
 
         # The images are arguments: a graph that held them would keep them in memory after the engine is gone.
@@ -99,7 +101,7 @@ class TensorFlowEngine:
             return totals[1], totals[2]
 
         # Traced here, by the thread that built the model: Keras keeps some of its state per thread.
-        kinds = (tf.TensorSpec([len(self._labels)], tf.int32), self._images, self._labels)
+        kinds = (tf.TensorSpec([length], tf.int32), self._images, self._labels)
         return tf.function(epoch, autograph=False).get_concrete_function(*kinds)
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -129,8 +131,9 @@ class TensorFlowEngine:
 
 
 @lru_cache(maxsize=1)
-def _on_device(train: Split) -> tuple[tf.Tensor, tf.Tensor]:
+def _on_device(train: Split, flipped: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Images and labels as the graph takes them, once for all engines of a process that train on them."""
+    train = with_mirrored(train) if flipped else train
     return tf.constant(train.images), tf.constant(train.labels)
 
 

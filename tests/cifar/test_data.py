@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cifar.config import ConfigError, DataConfig
-from cifar.data import load_dataset, split, split_indices
+from cifar.data import load_dataset, split, split_indices, with_mirrored
 from cifar.proof import Proof
 from cifar.sources import Source
 
@@ -127,6 +127,15 @@ def test_the_sample_needs_no_file_and_no_network(monkeypatch, tmp_path):
     assert (len(data.train), len(data.validation), len(data.test)) == (1800, 200, 500)
     assert data.source == "made up"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mirrored_images_come_after_all_others_with_the_same_labels():
+    split = sample().train
+    both = with_mirrored(split)
+    assert np.array_equal(both.images[:1800], split.images)
+    assert np.array_equal(both.images[1800 + 7, :, 0], split.images[7, :, 31])
+    assert np.array_equal(both.labels, [*split.labels, *split.labels])
+    assert both.images.flags["C_CONTIGUOUS"]
 
 
 # --- the digest ---------------------------------------------------------------------------------

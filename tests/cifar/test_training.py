@@ -203,6 +203,18 @@ def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
     assert sorted(orders[0]) == list(range(100))
 
 
+def test_random_flips_mirror_half_of_the_images_in_each_epoch_others_and_change_no_order() -> None:
+    from cifar.training import epoch_order
+
+    orders = [epoch_order(seed, epoch, 1000, random_flip=True) for seed in (0, 1) for epoch in (1, 2)]
+    mirrored = [frozenset(order[order >= 1000] - 1000) for order in orders]
+    assert len({*mirrored}) == 4
+    assert all(450 < len(some) < 550 for some in mirrored)
+    assert np.array_equal(orders[0] % 1000, epoch_order(0, 1, 1000))
+    assert np.array_equal(orders[0], epoch_order(0, 1, 1000, random_flip=True))
+    assert orders[0].dtype == np.int32
+
+
 def test_what_the_listener_raises_ends_the_training(tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:
     from cifar.training import train
 
@@ -246,6 +258,10 @@ TWO_GOES: dict[str, dict[str, Any]] = {
     "a schedule": {"schedule": Cosine(warmup_epochs=1.5), "optimizer": RMSprop(momentum=0.5, centered=True)},
     "a max-norm that binds": {
         "model": Model3Config(filters=2, dense_units=8, max_norm=0.5),
+        "optimizer": SGD(learning_rate=0.02, momentum=0.9),
+    },
+    "mirrored images": {
+        "data": DataConfig(name="sample", train_size=70, validation_size=20, random_flip=True),
         "optimizer": SGD(learning_rate=0.02, momentum=0.9),
     },
 }

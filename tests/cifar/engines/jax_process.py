@@ -31,6 +31,7 @@ def main(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", *engine.model.get_weights())
         report[name] = {"loss": scores.loss, "accuracy": scores.accuracy, "steps": int(engine.optimizer.iterations)}
     report["unrolled"] = unrolled(train, given["order"])
+    report["flipped"] = flipped(train, given["order"])
     report["predicted"] = predicted(engine)
     report["dropout"] = [[dropout_losses(train, scan) for _ in range(2)] for scan in (True, False)]
     report["probabilities"] = engine.predict(train.images).sum(axis=1).tolist()
@@ -67,6 +68,14 @@ def unrolled(train: Split, order: np.ndarray) -> list[list[float]]:
     return found
 
 
+def flipped(train: Split, order: np.ndarray) -> list[float]:
+    """The losses of an epoch over mirrored images: by numbers beyond the images, and as images of their own."""
+    mirrored = Split(np.flip(train.images, axis=2), train.labels)
+    plain = {"scan": True, "dropout_rate": 0, "dense_dropout_rate": 0}
+    found = (build(train, random_flip=True, **plain), order + len(train)), (build(mirrored, **plain), order)
+    return [engine.run_epoch(numbers, lambda step: None).loss for engine, numbers in found]
+
+
 def predicted(engine: Any) -> bool:
     """Whether what an engine says of many images is what it says of each batch."""
     from cifar.engines.jax import PREDICT_BATCH
@@ -76,14 +85,16 @@ def predicted(engine: Any) -> bool:
     return bool(np.array_equal(engine.predict(images), np.concatenate(parts)))
 
 
-def build(train: Split, scan: bool, precision: str = "float32", unroll: int = 1, **model: Any) -> Any:
+def build(
+    train: Split, scan: bool, precision: str = "float32", unroll: int = 1, random_flip: bool = False, **model: Any
+) -> Any:
     """An engine for a small model3 whose max-norm binds."""
     from cifar.engines.jax import JaxEngine
 
     config = RunConfig(
         model=Model3Config(**{"filters": 2, "dense_units": 8, "max_norm": 0.5, **model}),
         optimizer=SGD(learning_rate=0.05, momentum=0.9),
-        data=DataConfig(name="sample", train_size=len(train), validation_size=20),
+        data=DataConfig(name="sample", train_size=len(train), validation_size=20, random_flip=random_flip),
         compute=ComputeConfig(backend="jax", precision=precision),
     )
     return JaxEngine(config, train, scan=scan, unroll=unroll)

@@ -72,6 +72,11 @@ def test_steps_that_are_unrolled_come_to_the_same(both: Any) -> None:
     assert one[0] != one[1]
 
 
+def test_a_number_beyond_the_images_is_one_of_them_mirrored(both: Any) -> None:
+    numbered, mirrored = both[3]["flipped"]
+    assert numbered == pytest.approx(mirrored, rel=1e-6)
+
+
 def test_many_images_are_predicted_as_their_batches_are(both: Any) -> None:
     assert both[3]["predicted"] is True
 

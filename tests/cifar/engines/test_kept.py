@@ -65,9 +65,9 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     graphs: list[object] = []
     trace = TensorFlowEngine._trace_epoch
 
-    def count(engine: TensorFlowEngine, step: Any) -> Any:
+    def count(engine: TensorFlowEngine, step: Any, length: int) -> Any:
         graphs.append(step)
-        return trace(engine, step)
+        return trace(engine, step, length)
 
     monkeypatch.setattr(TensorFlowEngine, "_trace_epoch", count)
     return graphs
@@ -250,9 +250,10 @@ def test_what_is_in_no_graph_needs_no_other_engine(
     lambda config: replace(config, optimizer=RMSprop(learning_rate=0.05)),
     lambda config: replace(config, schedule=InverseTime()),
     lambda config: replace(config, schedule=Constant(warmup_epochs=1)),
+    lambda config: replace(config, data=replace(config.data, random_flip=True)),
 ], ids=[
     "no dropout", "no dense dropout", "filters", "initializer", "network", "batch size", "momentum", "weight decay",
-    "optimizer", "schedule", "warm-up",
+    "optimizer", "schedule", "warm-up", "mirrored images",
 ])  # fmt: skip
 def test_what_is_in_the_graph_needs_another_one(change: Change, tiny_dataset: Dataset, built: list[RunConfig]) -> None:
     engines = KeptEngines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,30 @@ def test_without_dropout_an_epoch_equals_that_of_keras_fit(
     assert scores.accuracy == pytest.approx(fitted["accuracy"][0])
     for ours, theirs in zip(engine.model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
+
+
+def test_a_number_beyond_the_images_is_one_of_them_mirrored(
+    tiny_dataset: Dataset, tiny_data_config: DataConfig
+) -> None:
+    from cifar.engines.tensorflow import TensorFlowEngine
+
+    model = replace(SMALL, dropout_rate=0, dense_dropout_rate=0)
+    config = RunConfig(model=model, data=replace(tiny_data_config, random_flip=True))
+    mirrored, flipped = mirror_some(tiny_dataset.train)
+    order = np.random.default_rng(3).permutation(70)
+    engine = TensorFlowEngine(config, tiny_dataset.train)
+    scores = engine.run_epoch(order + 70 * flipped[order], lambda step: None)
+    plain = TensorFlowEngine(replace(config, data=tiny_data_config), mirrored)
+    assert plain.run_epoch(order, lambda step: None) == scores
+    for ours, theirs in zip(engine.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def mirror_some(split: Split) -> tuple[Split, np.ndarray]:
+    """The same with each third image mirrored, and which."""
+    flipped = np.arange(len(split)) % 3 == 0
+    images = np.where(flipped[:, None, None, None], np.flip(split.images, axis=2), split.images)
+    return Split(images, split.labels), flipped
 
 
 def test_compiled_with_xla_it_computes_the_same(tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:
