@@ -83,6 +83,18 @@ def without_native_greetings() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def _without(*libraries: str) -> Iterator[None]:
+    """Imports in here do without these; what is imported later has them again."""
+    hidden = [name for name in libraries if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: "is not there"
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 def _keras_backend() -> str:
     import keras
 
@@ -90,7 +102,9 @@ def _keras_backend() -> str:
 
 
 def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
-    import tensorflow as tf
+    # Keras imports these, a second or two, for wrappers and pictures that nothing here uses.
+    with _without("sklearn", "matplotlib"):
+        import tensorflow as tf
 
     if first:
         tf.get_logger().setLevel("ERROR")

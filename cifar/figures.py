@@ -16,13 +16,14 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cifar.config import CLASS_NAMES, NUM_CLASSES
+from cifar.config import CLASS_NAMES, IMAGE_SHAPE, NUM_CLASSES
 from cifar.evaluation import Evaluation
 
 BLUE, VERMILION, INK, GREY, PALE = "#0072B2", "#D55E00", "#222222", "#767676", "#E4E4E4"
 WIDTH = 8.0  # inches
 DPI = 150
 COLUMNS = 5  # of pictures
+SIDE, GAP, CAPTION = IMAGE_SHAPE[0], 6, 10  # of a picture, beside and above it, in its pixels
 TITLE, TEXT, SMALL = 13, 10, 8.5  # points
 
 Images = npt.NDArray[Any]
@@ -140,15 +141,17 @@ def confident_mistakes(images: Images, evaluation: Evaluation, count: int = 25) 
     if not chosen.size:
         return _figure(0.8, f"No mistakes: {_score(evaluation)}")
     rows = math.ceil(len(chosen) / COLUMNS)
-    figure = _figure(0.5 + 1.9 * rows, "The most confident mistakes: truth \N{RIGHTWARDS ARROW} predicted")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, index in zip(grid, chosen, strict=False):
-        axes.imshow(images[index], interpolation="nearest")
+    figure = _figure(0.5 + 1.75 * rows, "The most confident mistakes: truth \N{RIGHTWARDS ARROW} predicted")
+    axes = figure.subplots()  # one for all: those of 25 pictures take a second to lay out
+    axes.set_axis_off()
+    for place, index in enumerate(chosen):
+        left, top = place % COLUMNS * (SIDE + GAP), place // COLUMNS * (SIDE + CAPTION) + CAPTION
+        axes.imshow(images[index], interpolation="nearest", extent=(left, left + SIDE, top + SIDE, top))
         truth, predicted = CLASS_NAMES[evaluation.labels[index]], CLASS_NAMES[evaluation.predictions[index]]
         caption = f"{truth}\n\N{RIGHTWARDS ARROW} {predicted} {_percent(evaluation.confidences[index], 0)}"
-        axes.set_title(caption, loc="left", fontsize=SMALL, color=INK)
+        axes.text(left, top - 1, caption, va="bottom", fontsize=SMALL, color=INK)
+    axes.set_xlim(0, COLUMNS * (SIDE + GAP) - GAP)
+    axes.set_ylim(rows * (SIDE + CAPTION), 0)
     return figure
 
 

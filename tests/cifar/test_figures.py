@@ -139,9 +139,13 @@ def test_classes_without_images_have_no_bar() -> None:
 
 def test_each_mistake_stands_under_its_truth_and_what_it_was_taken_for(mixed: Evaluation) -> None:
     figure = confident_mistakes(IMAGES, mixed)
-    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images]
-    assert titles == ["automobile\n→ truck 91 %"] + ["cat\n→ dog 91 %"] * 4
-    assert np.array_equal(np.asarray(figure.axes[1].images[0].get_array()), IMAGES[3])
+    (axes,) = figure.axes
+    captions = [text.get_text() for text in axes.texts]
+    assert captions == ["automobile\n→ truck 91 %"] + ["cat\n→ dog 91 %"] * 4
+    assert np.array_equal(np.asarray(axes.images[1].get_array()), IMAGES[3])
+    for picture, caption in zip(axes.images, axes.texts, strict=True):
+        left, _, _, top = picture.get_extent()
+        assert caption.get_position() == (left, top - 1)
 
 
 def test_pictures_are_enlarged_without_blur(mixed: Evaluation) -> None:
