@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import platform
 import sys
@@ -22,6 +23,8 @@ class Device:
     name: str
 
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of mallopt(3); the last is as high as it may be
+
 _prepared: ComputeConfig | None = None
 
 
@@ -38,6 +41,8 @@ def prepare(config: ComputeConfig) -> Device:
     _refuse_a_second_setting(config)
     first = _prepared is None
     _prepared = config
+    if first:
+        keep_freed_memory()
     os.environ["KERAS_BACKEND"] = config.backend
     with without_native_greetings():
         device = (_prepare_jax if config.backend == "jax" else _prepare_tensorflow)(config, first)
@@ -81,6 +86,18 @@ def without_native_greetings() -> Iterator[None]:
         os.dup2(terminal, 2)
         os.close(terminal)
         os.close(nowhere)
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep up to 2 GB of what is freed, for the next step, where it can (glibc).
+
+    It would give some of it back after each step and be given it again, zeroed, page by page: of a step of model3 on
+    two cores that took 6 % of the time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for setting, size in ((_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**26), (_M_MMAP_THRESHOLD, 2**25)):
+            mallopt(setting, size)
 
 
 @contextlib.contextmanager

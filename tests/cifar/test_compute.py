@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 
@@ -61,3 +62,35 @@ def test_a_gpu_that_is_not_there_is_refused_and_nothing_is_written_to_the_termin
     assert no_precision == "compute.precision=bfloat16: expected float32, since no GPU was found"
     assert threads == "3 2"  # operations at once, threads in each
     assert done.stderr == ""
+
+
+PAGES = """
+import ctypes, resource, sys
+from cifar.compute import keep_freed_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+
+def use():
+    blocks = [libc.malloc(30_000_000) for _ in range(4)]
+    for block in blocks:
+        ctypes.memset(block, 1, 30_000_000)
+    for block in reversed(blocks):
+        libc.free(block)
+
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+use(), use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="LEFT OUT: only glibc can be told")
+def test_memory_that_was_freed_is_not_paged_in_again() -> None:
+    keeps, gives_back = (
+        int(subprocess.run([sys.executable, "-c", PAGES, how], capture_output=True, check=True).stdout)
+        for how in ("keep", "give back")
+    )
+    assert keeps < 100 < 10_000 < gives_back
