@@ -9,10 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+STATUS = Path("/proc/self/status")
 LAST_LINES = 800
 """So many characters of what a command printed are told when it fails."""
 
@@ -58,6 +60,14 @@ def run_python(arguments: Sequence[str], folder: str, environment: Mapping[str, 
             last = printed.read().decode(errors="replace")[-LAST_LINES:]
             raise RuntimeError(f"{' '.join(command[1:])}: exit code {process.returncode}\n{last}")
     return Ended(seconds, peak_memory_mb(usage))
+
+
+def own_peak_memory_mb() -> int:
+    """The most memory that this process has had at a time; on Linux without what its parent had when it began."""
+    with suppress(OSError, ValueError):
+        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) * 1024 / 1e6)
+    return peak_memory_mb(resource.getrusage(resource.RUSAGE_SELF))
 
 
 def peak_memory_mb(usage: resource.struct_rusage) -> int:

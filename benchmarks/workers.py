@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import traceback
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
 from benchmarks.peers import PEERS
-from benchmarks.processes import peak_memory_mb
+from benchmarks.processes import own_peak_memory_mb
 
 _PEAK = "peak_memory_mb"
 
@@ -73,11 +72,7 @@ def _serve(name: str, connection: Connection) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            answer = (False, _peak() if method == _PEAK else getattr(peer, method)(*arguments))
+            answer = (False, own_peak_memory_mb() if method == _PEAK else getattr(peer, method)(*arguments))
         except Exception:
             answer = (True, traceback.format_exc())
         connection.send(answer)
-
-
-def _peak() -> int:
-    return peak_memory_mb(resource.getrusage(resource.RUSAGE_SELF))

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import PROJECT, folder_on_the_same_disk, run_to_end
+from benchmarks.processes import PROJECT, STATUS, folder_on_the_same_disk, run_to_end
 
 
 def test_a_command_is_timed_in_its_folder_with_its_environment(tmp_path: Path) -> None:
@@ -17,6 +19,14 @@ def test_a_command_is_timed_in_its_folder_with_its_environment(tmp_path: Path) -
     assert (tmp_path / "told").read_text() == "here!"
     assert 0 < ended.seconds < 60
     assert ended.peak_memory_mb > 1
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="LEFT OUT: only Linux tells it")
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent() -> None:
+    large = bytearray(os.urandom(1)) * 500_000_000
+    code = "from benchmarks.processes import own_peak_memory_mb as peak; a = b'x' * 10**8; print(peak())"
+    told = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=True).stdout
+    assert len(large) / 1e6 > int(told) > 100
 
 
 def test_a_command_that_fails_says_what_it_printed(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_another_sweep_in_its_place_is_refused_with_what_differs(tmp_path: Path)
 def test_of_many_differences_the_first_five_are_told(tmp_path: Path) -> None:
     filled(tmp_path)
     bases = tuple({**base, "config": {"seed": 5}} for base in sweep_of().bases)
-    with open_ledger(tmp_path) as ledger, pytest.raises(SweepError, match=r"; and 113 more\. Resume it") as error:
+    with open_ledger(tmp_path) as ledger, pytest.raises(SweepError, match=r"; and 116 more\. Resume it") as error:
         ledger.begin(replace(sweep_of(), bases=bases), Limits(3))
     assert str(error.value).count("now nothing") == 5
 
