@@ -8,6 +8,8 @@ from difflib import SequenceMatcher, get_close_matches
 ALIASES = {
     "arch": "model",
     "architecture": "model",
+    "augment": "data.random_flip",
+    "augmentation": "data.random_flip",
     "batch": "training.batch_size",
     "bs": "training.batch_size",
     "checkpoint": "training.checkpoint_every",
@@ -17,6 +19,7 @@ ALIASES = {
     "early_stopping": "training.early_stopping_patience",
     "epoch": "training.epochs",
     "eps": "optimizer.epsilon",
+    "flip": "data.random_flip",
     "gpu": "compute.device",
     "layers": "model.depth",
     "lr": "optimizer.learning_rate",

@@ -118,7 +118,14 @@ def read_domain(place: str, key: str, given: Any, group: bool) -> Domain:
 
 
 FIELDS = ("low", "high", "sampling", "step", "choices", "value", "when")
-_ALSO = {"min": "low", "max": "high", "min_value": "low", "max_value": "high", "values": "choices"}
+_ALSO = {
+    "min": "low",
+    "max": "high",
+    "min_value": "low",
+    "max_value": "high",
+    "values": "choices",
+    "log": "sampling: log",
+}
 
 
 def _refuse_unknown(place: str, given: Mapping[str, Any]) -> None:

@@ -55,6 +55,7 @@ def test_eighteen_of_twenty_typos_find_the_right_key_first() -> None:
         ("num-epochs", "training.epochs"),
         ("trainer.max_epochs", "training.epochs"),
         ("wd", "optimizer.weight_decay"),
+        ("augmentation", "data.random_flip"),
         ("checkpoints", "training.checkpoint_every"),
         ("training.save_every", "training.checkpoint_every"),
         ("val_split", "data.validation_size"),

@@ -77,6 +77,8 @@ MISTAKES = [
      ".samplng=log: expected one of low, high, sampling, step, choices, value, when. Did you mean sampling?"),
     (RATE, {"min": 0, "high": 1},
      ".min=0: expected one of low, high, sampling, step, choices, value, when. Did you mean low?"),
+    (RATE, {"low": 1, "high": 2, "log": True},
+     ".log=true: expected one of low, high, sampling, step, choices, value, when. Did you mean sampling: log?"),
     (RATE, {"choices": [1], "low": 0}, ".low=0: expected nothing beside choices"),
     (UNITS, {"low": 1, "high": 2.5}, ".high=2.5: expected a whole number"),
     ("optimizer", {"low": 1, "high": 2},
