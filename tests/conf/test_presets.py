@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from cifar.config import (
     SGD,
     Adam,
+    AdamW,
     Constant,
     Cosine,
     DataConfig,
@@ -67,11 +68,11 @@ EXPECTED = {
         data=WHOLE,
     ),
     "fast_model3": RunConfig(
-        model=Model3Config(),
-        optimizer=Adam(learning_rate=0.002),
+        model=Model3Config(dropout_rate=0.1, dense_dropout_rate=0.4),
+        optimizer=AdamW(learning_rate=0.003, weight_decay=0.1),
         schedule=Cosine(warmup_epochs=0.5),
-        training=TrainingConfig(epochs=6, batch_size=128),
-        data=WHOLE,
+        training=TrainingConfig(epochs=8, batch_size=128),
+        data=replace(WHOLE, random_flip=True),
     ),
 }
 
