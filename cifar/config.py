@@ -26,6 +26,9 @@ CLASS_NAMES = (
     "truck",
 )
 
+LATER = {"data.random_flip": False}
+"""Settings that came later, and what runs, checkpoints and sweeps were made with that do not have them."""
+
 TRAIN_IMAGES = {"cifar10": 50_000, "sample": 2_000}
 """How many images each data set has before validation images are held out."""
 TEST_IMAGES = {"cifar10": 10_000, "sample": 500}

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cifar.config import RunConfig, flatten, shown
+from cifar.config import LATER, RunConfig, flatten, shown
 from cifar.durable import DamagedError
 
 FORMAT = 1
@@ -74,6 +74,7 @@ def decisive_settings(config: RunConfig) -> dict[str, Any]:
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Which decisive settings a training began with, and which it is to go on with; empty if they are the same."""
+    then = {key: value for key, value in LATER.items() if key in now} | {**then}
     differing = [key for key in {**then, **now} if then.get(key, ...) != now.get(key, ...)]
     if not differing:
         return ""

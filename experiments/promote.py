@@ -80,7 +80,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def _decide(typed: argparse.Namespace, config: TrackingConfig, console: Console) -> int:
     with console.status("reading the runs") if console.is_terminal else nullcontext():
         run, champion = _read(typed.run, config), _champion(config)
-    if champion is not None and is_same(run, champion):
+    if champion is not None and is_same(run, champion) and not typed.force:
         say(console, f"{champion.name} ({champion.run_id[:8]}), the champion, is a seed of this very setting")
         return 0
     setting = read_params(run.params)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cifar.config import LATER
 from experiments.search.records import ENDED, FORMAT, Limits, Rung, Sweep, Trial
 from experiments.tracking.journal import Entry
 
@@ -16,6 +17,16 @@ TRIAL, FINAL = PARTS = ("trial", "final")
 def part_of(entry: Entry) -> str:
     """Which part of a sweep an entry is about; empty if it is about the whole."""
     return next((part for part in PARTS if part in entry.facts), "")
+
+
+def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration with the settings that came after it was written down."""
+    found = dict(config)
+    for key, value in LATER.items():
+        node, _, name = key.rpartition(".")
+        if node in found:
+            found[node] = {name: value, **found[node]}
+    return found
 
 
 class History:
@@ -71,7 +82,8 @@ class History:
         if facts.pop("format") != FORMAT:
             raise ValueError("another format")
         self.limits = Limits(**facts.pop("limits"))
-        self.sweep = Sweep(**{**facts, "bases": tuple(facts["bases"])})
+        bases = tuple({**base, "config": _completed(base["config"])} for base in facts.pop("bases"))
+        self.sweep = Sweep(**facts | {"bases": bases, "default": _completed(facts.get("default", {}))})
 
     def _on_opened(self, entry: Entry) -> None:
         self.seconds_before = self.seconds
@@ -86,6 +98,7 @@ class History:
         facts = dict(entry.facts)
         part = part_of(entry)
         number, rung = facts.pop(part), facts.pop("rung", None)
+        facts["config"] = _completed(facts["config"])
         if number != len(self.part(part)) + 1:
             raise ValueError(f"{part} {number} proposed after {len(self.part(part))}")
         self.part(part).append(Trial(number, **facts, rung=Rung(**rung) if rung else None))

@@ -122,7 +122,7 @@ class DaskWorkers:
 
     def _next(self) -> _Task | None:
         """The trial that has waited longest, of those that the driver still wants."""
-        while self._waiting:
+        while self._waiting and not self._closed:
             task = self._waiting.popleft()
             if task.future.set_running_or_notify_cancel():
                 return task
@@ -152,8 +152,10 @@ class DaskWorkers:
             return
         try:
             task.future.set_result(task.remote.result(timeout=ANSWER_SECONDS))
-        except (KilledWorker, CancelledError, TimeoutError):  # the last: it died before it handed its result over
+        except (KilledWorker, CancelledError):
             task.future.set_exception(lost)
+        except TimeoutError as error:  # the trial's own, or its worker died before it handed its result over
+            task.future.set_exception(error if task.remote.status == "error" else lost)
         except Exception as error:
             task.future.set_exception(error)
 
@@ -186,4 +188,6 @@ def restart(client: Client, addresses: list[str]) -> None:
     ask = partial(client.scheduler.restart_workers, stimulus_id="sweep", on_error="return")
     with suppress(Exception):  # one that cannot be reached is gone already, or is its cluster's to mend
         # Not Client.restart_workers: it waits for ever for a scheduler that answers no more.
-        client.sync(ask, workers=addresses, timeout=RESTART_SECONDS, callback_timeout=RESTART_SECONDS)
+        there = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)["workers"]
+        if known := [one for one in addresses if one in there and there[one]["nanny"]]:  # else nobody starts it again
+            client.sync(ask, workers=known, timeout=RESTART_SECONDS, callback_timeout=RESTART_SECONDS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cifar.config import LATER
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.database import BUSY_SECONDS, shown
 from experiments.tracking.service import TrackingError, one_line_errors
@@ -62,8 +63,13 @@ class RecordedRun:
 
 
 def effective(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
-    """The settings that a run ended with: MLflow cannot change a param, so `resume=` keeps what changed as tags."""
+    """The settings that a run ended with: MLflow cannot change a param, so `resume=` keeps what changed as tags.
+
+    A run of ours that was made before there was a setting has the value that it was made with.
+    """
     found = dict(params)
+    if "data.name" in found:
+        found = {key: str(value).lower() for key, value in LATER.items()} | found
     resumed = [(int(number), key) for tag in tags for number, key in _RESUMED.findall(tag)]
     for number, key in sorted(resumed):
         if key in found:

@@ -141,7 +141,7 @@ def test_a_trial_that_takes_too_long_is_ended_with_its_worker(workers: DaskWorke
 
 def test_a_worker_that_dask_paused_is_restarted_before_it_gets_a_trial(tmp_path: Path) -> None:
     client: Any = FakeClient()
-    client.workers["tcp://full:1"] = {"nthreads": 1, "status": "paused"}
+    client.workers["tcp://full:1"] = {"nthreads": 1, "status": "paused", "nanny": "tcp://full:2"}
     workers = DaskWorkers(client, in_folder(tmp_path), None, None)
     assert workers.submit(job(FINE)).result(SECONDS).score == 0.5
     workers.close()
