@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cifar.checkpoints import CheckpointError, Checkpoints, Found
-from cifar.config import SGD, Cosine, RunConfig, TrainingConfig
+from cifar.config import SGD, Cosine, DataConfig, RunConfig, TrainingConfig
 from cifar.durable import MANIFEST, remove_folder
 from cifar.snapshots import Snapshot, decisive_settings, encode
 from tests.disks import files_at_most, unprivileged
@@ -185,6 +185,16 @@ def test_a_folder_under_another_name_is_noticed(checkpoints: Checkpoints) -> Non
 
 
 # --- other settings, other images -------------------------------------------------------------------
+
+
+def test_a_setting_that_came_later_has_the_value_that_checkpoints_without_it_were_made_with(tmp_path: Path) -> None:
+    older = Checkpoints(tmp_path / "older")
+    made = snapshot(1)
+    del made.settings["data.random_flip"]
+    older.save(made)
+    assert load(older).snapshot.epoch == 1
+    message = refusal(older, RunConfig(data=DataConfig(random_flip=True)))
+    assert "made with data.random_flip=false (now true)" in message
 
 
 def test_other_settings_are_named_with_both_values(checkpoints: Checkpoints) -> None:

@@ -15,7 +15,7 @@ from experiments.search.pruning import Bars
 from experiments.search.records import Trial
 from experiments.search.workers import Job, Outcome
 
-FINE, DIES_ONCE, SLEEPS, FAILS, WAITS = 1, 2, 3, 4, 5
+FINE, DIES_ONCE, SLEEPS, FAILS, WAITS, TIMES_OUT = 1, 2, 3, 4, 5, 6
 
 
 def job(number: int) -> Job:
@@ -36,6 +36,8 @@ def run(job: Job, folder: Path) -> Outcome:
         (folder / "waits").touch()
         while not (folder / "go on").exists():
             time.sleep(0.02)
+    if number == TIMES_OUT:
+        raise TimeoutError("the read operation timed out")
     if number == FAILS:
         raise ArithmeticError("the loss became NaN")
     return Outcome(0.5, facts={"process": os.getpid(), "parent": os.getppid()})

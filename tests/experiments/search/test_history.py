@@ -38,6 +38,17 @@ def test_a_sweep_and_its_trials_come_out_as_they_were_told() -> None:
     assert history.unfinished() == []
 
 
+def test_a_sweep_of_before_there_was_a_setting_has_the_value_that_it_was_made_with() -> None:
+    sweep = asdict(sweep_of())
+    for config in (sweep["default"], *(base["config"] for base in sweep["bases"])):
+        config.get("data", {}).pop("random_flip", None)
+    older = ("sweep", {**BEGIN[1], **sweep})
+    proposed = ("proposed", {**PROPOSED[1], "config": {"data": {"name": "sample"}}})
+    history = told(older, OPENED, proposed)
+    assert history.sweep == sweep_of()
+    assert history.trials[0].config == {"data": {"name": "sample", "random_flip": False}}
+
+
 def test_trials_that_have_not_ended_are_known_in_their_order() -> None:
     second = ("proposed", {**PROPOSED[1], "trial": 2, "rung": asdict(Rung(0, 1, 1, 1, 3))})
     third = ("proposed", {**PROPOSED[1], "trial": 3})

@@ -23,7 +23,18 @@ from experiments.search.config import WorkersConfig
 from experiments.search.pool import DaskWorkers, _Task
 from experiments.search.records import SweepError
 from experiments.search.workers import WorkerLostError
-from tests.experiments.search.jobs import DIES_ONCE, FAILS, FINE, SLEEPS, WAITS, FakeClient, in_folder, job, wait_for
+from tests.experiments.search.jobs import (
+    DIES_ONCE,
+    FAILS,
+    FINE,
+    SLEEPS,
+    TIMES_OUT,
+    WAITS,
+    FakeClient,
+    in_folder,
+    job,
+    wait_for,
+)
 
 PROJECT = Path(__file__).parents[3]
 SECONDS = 60
@@ -52,6 +63,8 @@ def test_trials_run_side_by_side_in_processes_of_their_own(workers: DaskWorkers)
 def test_what_a_trial_failed_of_is_told(workers: DaskWorkers) -> None:
     with pytest.raises(ArithmeticError, match="the loss became NaN"):
         workers.submit(job(FAILS)).result(SECONDS)
+    with pytest.raises(TimeoutError, match="the read operation timed out"):
+        workers.submit(job(TIMES_OUT)).result(SECONDS)
 
 
 def test_a_worker_that_is_killed_loses_its_trial_once_and_is_replaced(workers: DaskWorkers) -> None:

@@ -108,6 +108,13 @@ def test_a_file_that_is_no_database_of_mlflows_is_one_line(project: Path) -> Non
         read_runs(HERE)
 
 
+def test_a_run_of_before_there_was_a_setting_has_the_value_that_it_was_made_with(store: Store) -> None:
+    record(store, "older", [0.5], **{"data.name": "sample"})
+    record(store, "newer than that", [0.5], **{"data.name": "sample", "data.random_flip": "true"})
+    found = {run.name: run.params["data.random_flip"] for run in read_runs(HERE)}
+    assert found == {"older": "false", "newer than that": "true"}
+
+
 def test_a_database_that_cannot_be_opened_is_one_line(project: Path) -> None:
     with pytest.raises(TrackingError, match=r"gone\.db: cannot be read as .* \(unable to open database file\)"):
         _read_only(Path("gone.db"))
