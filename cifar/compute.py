@@ -91,8 +91,7 @@ def without_native_greetings() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Have the C library keep up to 2 GB of what is freed, for the next step, where it can (glibc).
 
-    It would give some of it back after each step and be given it again, zeroed, page by page: of a step of model3 on
-    two cores that took 6 % of the time.
+    It would give some of it back after each step and be given it again, zeroed, page by page, which takes time.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
