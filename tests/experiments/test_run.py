@@ -1,169 +1,22 @@
-"""The command itself, in this process; test_stops.py and test_end_to_end.py start it as a user does."""
+"""The command before Hydra takes over: test_launch.py has what it does then, test_end_to_end.py all of it."""
 
 from __future__ import annotations
 
-import json
-import random
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from experiments.schema import NODES, TABLES
-from experiments.tracking.store import Store
-
-Run = Callable[..., int]
+from experiments.run import main
+from experiments.usage import help_text
 
 
-def test_one_command_trains_and_records(
-    exit_code: Run,
-    store: Store,
-    project: Path,
-    tiny: tuple[str, ...],
-    tensorflow_on_cpu: None,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert exit_code(*tiny, "compute=cpu", "training.epochs=1", "tracking.log_model=false", "seed=5") == 0
-    (run,) = store.client.search_runs([store.experiment_id])
-    (folder,) = (project / "outputs").iterdir()
-    assert run.data.params["seed"] == "5"
-    assert {file.name for file in folder.iterdir()} == {
-        ".hydra",
-        "artifacts",
-        "checkpoints",
-        "console.log",
-        "journal.jsonl",
-        "result.json",
-    }
-    assert "epoch 1/1  loss 2." in (project / run.info.artifact_uri / "console.log").read_text()
-    assert "epoch 1/1  loss 2." in capsys.readouterr().out
-
-
-def test_the_folder_of_a_run_can_be_chosen(
-    exit_code: Run, project: Path, tiny: tuple[str, ...], tensorflow_on_cpu: None
-) -> None:
-    arguments = [*tiny, "compute=cpu", "training.epochs=1", "tracking=off", "hydra.run.dir=mine"]
-    assert exit_code(*arguments) == 0
-    assert [file.name for file in project.iterdir()] == ["mine"]
-    assert (project / "mine" / "result.json").is_file()
-
-
-@pytest.mark.parametrize(
-    ("argument", "line"),
-    [
-        ("model=modle2", "error: model=modle2: expected one of model1, model2, model3. Did you mean model=model2?"),
-        ("epochs=30", None),
-        ("_target_=os.system", None),
-    ],
-)
-def test_a_mistake_is_one_line_and_leaves_nothing(
-    exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str], argument: str, line: str | None
-) -> None:
-    assert exit_code(argument) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    (said,) = printed.err.splitlines()
-    assert said == (line or said)
-    assert said.startswith("error: ")
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["model=model2", "--help"], ["--help", "no=such", "-m"]])
+def test_help_is_shown_and_nothing_is_done(argv: list[str], project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 0
+    assert capsys.readouterr() == (help_text([]), "")
     assert list(project.iterdir()) == []
 
 
-@pytest.mark.parametrize(("more", "folder"), [((), "outputs"), (("-m", "seed=1,2"), "multirun")])
-def test_a_folder_that_cannot_be_made_is_one_line(
-    exit_code: Run, project: Path, more: tuple[str, ...], folder: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / folder).touch()
-    assert exit_code(*more, "data=sample") == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert f"'{folder}'" in said
-    assert said.count("\n") == 1
-
-
-def test_help_and_the_configuration_are_hydras_to_show(
-    exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert exit_code("--help") == 0
-    assert capsys.readouterr().out.startswith("Trains a small image classifier on CIFAR-10")
-    assert exit_code("optimizer=adam", "--cfg", "job") == 0
-    assert "beta_1: 0.9" in capsys.readouterr().out
-    assert not (project / "mlflow.db").exists()
-
-
-def test_a_mistyped_command_line_answers_at_once_without_the_heavy_libraries(tmp_path: Path) -> None:
-    script = (
-        "import sys; from experiments.run import main; code = main(sys.argv[1:]); "
-        "print(code, sorted({'tensorflow', 'keras', 'mlflow', 'keras_tuner', 'jax'} & sys.modules.keys()))"
-    )
-    seconds = []
-    for _ in range(2):  # the first may have to compile our own modules
-        began = time.process_time(), time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", script, "optimizer.lr=1"], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        seconds.append(time.perf_counter() - began[1])
-    assert done.stdout == "2 []\n"
-    assert done.stderr == "error: optimizer.lr=1: no such key. Did you mean optimizer.learning_rate?\n"
-    assert list(tmp_path.iterdir()) == []
-    assert min(seconds) < 2
-
-
-# --- 500 random command lines, each with one mistake -----------------------------------------------
-
-NO_NUMBER = ["abc", "''", "nan", "inf", "-inf", "-1", "-1e-9", "true", "[0.1]", "{a: 1}", "1e400", "'1'", "'${seed}'"]
-BAD_VALUES = {
-    "float": [*NO_NUMBER, "null"],
-    "float | None": NO_NUMBER,
-    "int": [*NO_NUMBER, "null", "1.5"],
-    "int | None": [*NO_NUMBER, "1.5"],
-    "bool": ["null", "0", "1", "maybe", "[]"],
-    "str": ["null", "5", "''", "'${oc.env:HOME}'", "[a]", "'" + "x" * 5000 + "'"],
-    "str | None": ["5", "''", "' '", "'${oc.env:HOME}'", "[a]", "'" + "x" * 5001 + "'"],
-}
-"""Values, by the type of the key, that it does not take."""
-
-ALL_OF_THEM = """
-import json, sys
-from experiments import overrides
-from experiments.run import main
-compose, composed = overrides.compose, {}
-
-def once(name, lines, **named):  # composing is the slow part, and the same for nearly all
-    if tuple(lines) not in composed:
-        composed[tuple(lines)] = compose(name, lines, **named)
-    return composed[tuple(lines)]
-
-overrides.compose = once
-codes = [main([line]) for line in json.loads(sys.argv[1])]
-print(json.dumps([codes, sorted({"tensorflow", "keras", "mlflow", "jax", "numpy"} & sys.modules.keys())]))
-"""
-
-
-def mistake(rng: random.Random) -> str:
-    """One override that cannot be used."""
-    word = "".join(rng.choices("abcdefgh_", k=rng.randint(1, 12))) + "q"
-    node = rng.choice([*TABLES, *NODES])
-    cls = NODES.get(node) or TABLES[node][{"model": "model1", "optimizer": "rmsprop", "schedule": "constant"}[node]]
-    key = rng.choice([item for item in fields(cls) if item.name != "name"])
-    value = rng.choice(BAD_VALUES[str(key.type)])
-    unusual = [f"{node}.{word}=1", f"{word}=1", f"+{node}.{word}=1", f"{node}={word}", f"~{node}.{key.name}", word]
-    unusual += [f"{node}._target_=os.system", f"{node}.{key.name}.x=1", f"--{word}", f"{node}@{word}={word}"]
-    return rng.choice(unusual) if rng.random() < 0.4 else f"{node}.{key.name}={value}"
-
-
-def test_of_500_random_mistakes_none_reaches_tensorflow_or_leaves_a_run(tmp_path: Path) -> None:
-    rng = random.Random(0)
-    lines = [mistake(rng) for _ in range(500)]
-    done = subprocess.run(
-        [sys.executable, "-c", ALL_OF_THEM, json.dumps(lines)], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    codes, heavy = json.loads(done.stdout)
-    assert [line for line, code in zip(lines, codes, strict=True) if code != 2] == []
-    assert len(done.stderr.splitlines()) == 500
-    assert all(line.startswith("error: ") for line in done.stderr.splitlines())
-    assert heavy == []
-    assert list(tmp_path.iterdir()) == []
+def test_all_else_is_hydras(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["seed=-1"]) == 2
+    assert capsys.readouterr().err == "error: seed=-1: expected a whole number at least 0 and below 4294967296\n"

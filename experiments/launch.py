@@ -1,0 +1,87 @@
+"""What `python -m experiments.run` does, by way of Hydra, once it is not asked for its help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from cifar.config import ConfigError
+from experiments.attempt import attempt
+from experiments.commandline import CONF, CommandLine, check
+from experiments.folders import hydra_arguments, new_folder, option, redact_files
+from experiments.frame import tell_error
+from experiments.multirun import Membership, run_all
+from experiments.presets import expand
+from experiments.resuming import Resumption, prepare, take_out
+from experiments.retyping import quoted
+from experiments.tracking.service import TrackingError
+
+_composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+
+
+@_composed
+def job(cfg: DictConfig) -> None:
+    """One run; Hydra calls this once, or once for each job of a multirun."""
+    here = HydraConfig.get()
+    membership = None
+    if here.mode == RunMode.MULTIRUN:
+        redact_files(Path(here.sweep.dir))
+        membership = Membership.read(Path(here.sweep.dir), number=here.job.num + 1, overrides=here.overrides.task)
+    code = attempt(cfg, OmegaConf.to_yaml(cfg), Path(here.runtime.output_dir), membership)
+    if membership is None:
+        sys.exit(code)
+
+
+def launch(argv: list[str]) -> int:
+    """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line, or its run, is wrong."""
+    try:
+        argv, named = take_out(expand(argv))
+        resumed = prepare(named, argv) if named is not None else None
+        argv = resumed.argv if resumed is not None else argv
+        typed = check(argv)
+        folder = Path() if resumed is not None or typed.passthrough else _folder(typed)
+    except (ConfigError, TrackingError, OSError) as error:  # the last: no folder can be made here
+        tell_error(error)
+        return 2
+    if typed.passthrough:
+        _compose(argv)
+        return 0
+    if resumed is not None:
+        return _go_on(resumed, typed)
+    if typed.multirun:
+        return run_all(typed, folder, lambda: _compose(hydra_arguments(argv, typed, f"hydra.sweep.dir={folder}")))
+    _compose(hydra_arguments(argv, typed, f"hydra.run.dir={folder}"))
+    return 0
+
+
+def _folder(typed: CommandLine) -> Path:
+    """The one that was typed, or a new one."""
+    key, parent = ("hydra.sweep.dir", "multirun") if typed.multirun else ("hydra.run.dir", "outputs")
+    return Path(option(typed.overrides, key) or new_folder(parent))
+
+
+def _go_on(run: Resumption, typed: CommandLine) -> int:
+    """Run on, in the run's folder, where Hydra writes its log only: the configuration there changes with the run."""
+    if run.done:
+        print(run.done)
+        return 0
+
+    def resumed_job(cfg: DictConfig) -> None:
+        sys.exit(attempt(cfg, OmegaConf.to_yaml(cfg), run.folder, resume=run.reference))
+
+    sys.argv[1:] = [
+        *hydra_arguments(run.argv, typed, f"hydra.run.dir={quoted(str(run.folder))}"),
+        "hydra.output_subdir=null",
+    ]
+    _composed(resumed_job)()
+    return 0
+
+
+def _compose(argv: list[str]) -> None:
+    sys.argv[1:] = argv
+    job()
