@@ -7,8 +7,10 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -107,8 +109,8 @@ def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> I
         hint = "docs/clusters.md says how to make them"
         raise ConfigError("workers.address", address, "certificates named in Dask's configuration", hint)
     try:
-        client = make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+        client = _in_time(lambda: make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False))
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
         hint = f"Start one there: dask scheduler, then dask worker {address} --nthreads 1 ({first_line(error)})"
         raise ConfigError("workers.address", address, "a Dask scheduler that answers", hint) from None
     try:
@@ -116,6 +118,27 @@ def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> I
     finally:
         with suppress(Exception):
             client.close(timeout=CLOSE_SECONDS)
+
+
+def _in_time(connect: Callable[[], Client]) -> Client:
+    """Connect, in a thread that is left to itself if that takes too long: Dask waits forever for a frozen scheduler.
+
+    Raises:
+        TimeoutError: nothing came of it.
+    """
+    connected: Future[Client] = Future()
+
+    def work() -> None:
+        try:
+            connected.set_result(connect())
+        except BaseException as error:
+            connected.set_exception(error)
+
+    Thread(target=work, name="sweep-connection", daemon=True).start()
+    seconds = CONNECT_SECONDS + CLOSE_SECONDS
+    if not wait([connected], seconds).done:
+        raise TimeoutError(f"it takes the connection and says nothing for {seconds:g} s")
+    return connected.result()
 
 
 def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecCluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, m
         pass
     with pytest.raises(ConfigError, match=expected):
         ensure_answers(config)
+
+
+def test_a_scheduler_that_takes_the_connection_and_says_nothing_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "CLOSE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        config = WorkersConfig(address=f"tcp://127.0.0.1:{frozen.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match="expected a Dask scheduler that answers"):
+            ensure_answers(config)
+        assert time.monotonic() - began < 5
 
 
 def test_tls_without_certificates_is_the_users_to_mend(tmp_path: Path) -> None:
