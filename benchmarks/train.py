@@ -36,7 +36,7 @@ MORE = f"""
 PyTorch is not in requirements.lock: "{command.INSTALL["torch"]}" adds it to this environment; without it both of its
 peers are left out, and the table says so. It needs a C++ compiler and Python's headers for torch.compile.
 
-Everything takes about 20 minutes on two cores. A first try, in a minute:
+Everything takes 20 to 30 minutes on two cores. A first try, in a minute:
   python -m benchmarks.train --models model1 --images 640 --repeats 1 --skip tracking,memory --busy-ok --json try.json
 
 The results go to benchmarks/results/train.json, with the machine, versions and load, and as a table to train.md.

@@ -28,8 +28,7 @@ from cifar.config import ConfigError
 from experiments.overrides import MOST_JOBS, Checker, Job, one_line
 from experiments.schema import Settings, UsageError, known_keys
 from experiments.suggestions import did_you_mean, nearest
-
-CONF = Path(__file__).resolve().parent.parent / "conf"
+from experiments.usage import CONF
 
 ALL_CHECKED = 64
 """Up to so many jobs each is checked; of a larger multirun, every value of every key at least once."""

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cifar.config import ConfigError
 from experiments.attempt import attempt
-from experiments.commandline import CONF, CommandLine, check
+from experiments.commandline import CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.frame import tell_error
 from experiments.multirun import Membership, run_all
@@ -20,6 +20,7 @@ from experiments.presets import expand
 from experiments.resuming import Resumption, prepare, take_out
 from experiments.retyping import quoted
 from experiments.tracking.service import TrackingError
+from experiments.usage import CONF
 
 _composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from cifar.config import ConfigError, RunConfig
 from experiments.anew import train_anew
-from experiments.commandline import CONF
 from experiments.display import say
 from experiments.frame import answer, new_parser, tell_error
 from experiments.recipe import as_recipe
@@ -27,6 +26,7 @@ from experiments.tracking.registry import has_network, register
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import open_to_read
 from experiments.tracking.words import REAL, REGISTERED, NoSuchRunError, run_id_of
+from experiments.usage import CONF
 
 PROMOTES_TAG = "promotes"
 

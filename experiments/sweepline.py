@@ -18,7 +18,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import ConfigError
-from experiments.commandline import CONF
 from experiments.overrides import Checker, one_line
 from experiments.schema import UsageError, known_keys, refuse_code
 from experiments.search.config import PruningConfig, SweepConfig, TunerConfig, WorkersConfig, read_node, read_tuner
@@ -28,6 +27,7 @@ from experiments.search.space import read_space
 from experiments.search.tuners import check_tuner, trials_to_make
 from experiments.suggestions import did_you_mean, near_option
 from experiments.tracking.config import TrackingConfig
+from experiments.usage import CONF
 
 GROUPS = ("space", "tuner", "pruning", "workers")
 NODES = (*GROUPS, "sweep")

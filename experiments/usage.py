@@ -1,4 +1,4 @@
-"""The help of `python -m experiments.run`, which Hydra would take a second or two to show."""
+"""The folder of settings, and what `python -m experiments.run --help` says of it, sooner than Hydra would."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ STOREYS = (
     ("cifar.training", "cifar.figures"),
     ("experiments.tracking",),
     ("experiments.results",),
+    ("experiments.usage",),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
     ("experiments.frame",),
     ("experiments.record", "experiments.display", "experiments.folders", "experiments.recipe", "experiments.speed"),
@@ -38,7 +39,7 @@ STOREYS = (
     ("experiments.sweepline",),
     ("experiments.dryrun",),
     ("experiments.attempt", "experiments.multirun", "experiments.health"),
-    ("experiments.launch", "experiments.usage"),
+    ("experiments.launch",),
     (
         "experiments.run",
         "experiments.sweep",

@@ -10,12 +10,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from cifar.config import ConfigError
-from experiments.commandline import CONF
 from experiments.search.config import BayesianConfig, PruningConfig, RandomConfig, SweepConfig, WorkersConfig
 from experiments.search.plan import plan_of
 from experiments.search.records import Limits, differences
 from experiments.sweepline import read_line, read_resumed
 from experiments.tracking.config import TrackingConfig
+from experiments.usage import CONF
 
 
 def test_without_arguments_it_is_twenty_random_trials_of_the_optimizers() -> None:

@@ -7,7 +7,6 @@ import pytest
 from omegaconf import OmegaConf
 
 from cifar.config import ConfigError
-from experiments.commandline import CONF
 from experiments.search.config import (
     TUNERS,
     BayesianConfig,
@@ -17,6 +16,7 @@ from experiments.search.config import (
     read_node,
     read_tuner,
 )
+from experiments.usage import CONF
 
 
 def tree(group: str, name: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from cifar.config import ConfigError, RunConfig
-from experiments.commandline import CONF
 from experiments.overrides import Checker
 from experiments.search.plan import MOST_BASES, corners, lay_out, overrides_of, plan_of, read_tree
 from experiments.search.space import Parameter, Space, read_space
+from experiments.usage import CONF
 from tests.experiments.search.sweeps import SPACE, sweep_of
 
 SPACES = sorted(file.stem for file in (CONF / "space").glob("*.yaml"))
