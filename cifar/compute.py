@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar.config import ComputeConfig, ConfigError, shown
+from cifar.imports import for_good, without
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Device:
 
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of mallopt(3); the last is as high as it may be
+
+UNUSED = ("matplotlib", "pandas", "pyarrow")
+"""Keras imports these, for seconds, for pictures and data frames that nothing here uses."""
 
 _prepared: ComputeConfig | None = None
 
@@ -99,18 +103,6 @@ def keep_freed_memory() -> None:
             mallopt(setting, size)
 
 
-@contextlib.contextmanager
-def _without(*libraries: str) -> Iterator[None]:
-    """Imports in here do without these; what is imported later has them again."""
-    hidden = [name for name in libraries if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: "is not there"
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
 def _keras_backend() -> str:
     import keras
 
@@ -118,8 +110,8 @@ def _keras_backend() -> str:
 
 
 def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
-    # Keras imports these, a second or two, for wrappers and pictures that nothing here uses.
-    with _without("sklearn", "matplotlib"):
+    # it imports Keras, which imports the other backend and scikit-learn too
+    with for_good("tensorflow"), without(*UNUSED, "jax", "scipy", "sklearn"):
         import tensorflow as tf
 
     if first:
@@ -153,8 +145,9 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
             flags += " --xla_gpu_deterministic_ops=true"
         os.environ["XLA_FLAGS"] = flags.strip()
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-    import keras  # noqa: F401  (imports TensorFlow where it is installed, which greets too)
+    with for_good("jax"), without(*UNUSED, "sklearn"):
+        import jax
+        import keras  # noqa: F401  (imports TensorFlow where it is installed, which greets too)
 
     device = jax.devices()[0]
     return Device("gpu", device.device_kind) if device.platform == "gpu" else Device("cpu", cpu_name())

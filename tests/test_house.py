@@ -17,7 +17,7 @@ MODULES = {
 }
 
 STOREYS = (
-    ("cifar.config", "cifar.document", "cifar.durable"),
+    ("cifar.config", "cifar.document", "cifar.durable", "cifar.imports"),
     ("cifar.proof", "cifar.notices"),
     ("cifar.pickles", "cifar.npz", "cifar.downloads", "cifar.cache", "cifar.compute"),
     ("cifar.archives",),

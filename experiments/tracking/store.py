@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cifar.imports import for_good
 from experiments.tracking import database, postgres
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
@@ -198,9 +199,8 @@ def wait_no_longer_than(seconds: int) -> None:
 def _open_database(path: Path, experiment: str) -> Store:
     if set("?%#") & set(str(path)):  # they would mean something in the database's address
         raise TrackingError(f"{path}: a folder or file with ?, % or # in its name cannot hold runs. Rename it")
-    import_mlflow()
-    import mlflow.store.tracking.sqlalchemy_store  # seconds: before the lock, not under it
-
+    mlflow = import_mlflow()
+    _import_databases()
     # absolute: MLflow locks by a hash of this address in the shared temp folder, where users could meet
     uri = SQLITE + str(path)
     with database.locked(path):
@@ -218,10 +218,15 @@ def _open_database(path: Path, experiment: str) -> Store:
     return Store(client, uri, experiment_id)
 
 
-def _open_postgres(uri: str, experiment: str) -> Store:
+def _import_databases() -> None:
+    """What MLflow keeps runs in a database with. It takes a second or two: before the lock, not under it."""
     import_mlflow()
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (seconds: before the lock, not under it)
+    with for_good("mlflow.store.tracking.sqlalchemy_store"):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
+
+def _open_postgres(uri: str, experiment: str) -> Store:
+    _import_databases()
     with postgres.locked(uri):
         return _open_server(uri, experiment)
 

@@ -71,7 +71,7 @@ EXPECTED = {
         model=Model3Config(dropout_rate=0.1, dense_dropout_rate=0.4),
         optimizer=AdamW(learning_rate=0.003, weight_decay=0.1),
         schedule=Cosine(warmup_epochs=0.5),
-        training=TrainingConfig(epochs=8, batch_size=128),
+        training=TrainingConfig(epochs=7, batch_size=128),
         data=replace(WHOLE, random_flip=True),
     ),
 }
