@@ -21,7 +21,7 @@ from benchmarks.layer_times import layer_times
 from benchmarks.many_trials_report import report_of, sum_up
 from benchmarks.parity import ParityError, distance, judge
 from benchmarks.peers import seconds
-from benchmarks.stacked import ALONE, STACKED, State, Trial, lane, stack, trainer
+from benchmarks.stacked import ALONE, PRODUCTS, STACKED, State, Trial, lane, stack, trainer
 from benchmarks.tasks import Task
 from benchmarks.workers import Worker, WorkerError
 
@@ -158,12 +158,18 @@ def programs(trials: Trial, states: State, given: Given) -> Mapping[str, Program
     """From a way's name to what trains all trials with it and waits for the end."""
     scan = jax.default_backend() != "cpu"
     lanes = [(lane(trials, number), lane(states, number)) for number in range(len(trials.seed))]
-    alone = trainer(ALONE, scan)
-    found: dict[str, Program] = {"alone": lambda: jax.block_until_ready([alone(*one, *given) for one in lanes])}
+    found: dict[str, Program] = {
+        way: partial(_in_turn, trainer(step, scan), lanes, given)
+        for way, step in (("alone", ALONE), ("alone_products", PRODUCTS))
+    }
     for way, step in STACKED.items():
         train = trainer(step, scan)
         found[way] = partial(_to_the_end, train, trials, states, given)
     return found
+
+
+def _in_turn(train: Callable[..., Any], lanes: Sequence[tuple[Trial, State]], given: Given) -> None:
+    jax.block_until_ready([train(*one, *given) for one in lanes])
 
 
 def _to_the_end(train: Callable[..., Any], trials: Trial, states: State, given: Given) -> None:

@@ -9,6 +9,7 @@ from benchmarks.report import Report, circumstances, ratios, shown, spread
 
 NAMES = {
     "alone": "JAX, one after another",
+    "alone_products": "JAX, one after another, convolutions as products",
     "vmap": "JAX, one program: `vmap`",
     "vmap_products": "JAX, one program: `vmap`, convolutions as products",
     "vmap_mixed": "JAX, one program: `vmap`, the second convolution as a product",

@@ -20,7 +20,7 @@ def test_ways_take_turns_and_the_results_are_kept(tmp_path: Path, monkeypatch: p
     typed = ["--trials", "2", "--steps", "1", "--repeats", "2", "--skip", "layers,tensorflow", "--busy-ok"]
     assert many_trials.main([*typed, "--device", "cpu", "--json", str(path)]) == 0
     found = json.loads(path.read_text())["trials"]["2"]
-    assert {way: len(turns) for way, turns in found["seconds"].items()} == {"alone": 2, "vmap": 2}
+    assert {way: len(turns) for way, turns in found["seconds"].items()} == {"alone": 2, "alone_products": 2, "vmap": 2}
     assert found["parity"]["vmap"]["weights"] < 1e-3
     assert "| 2 | JAX, one after another |" in path.with_suffix(".md").read_text()
 
