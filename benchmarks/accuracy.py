@@ -13,8 +13,9 @@ from benchmarks import command, machine, recipes
 from benchmarks.accuracy_report import report_of, sum_up
 from benchmarks.recipes import Training
 from cifar import document
-from cifar.config import ConfigError, DataConfig
+from cifar.config import DataConfig
 from cifar.data import load_dataset
+from cifar.fields import ConfigError
 from cifar.proof import DataError
 
 RESULTS = command.RESULTS / "accuracy.json"
@@ -30,7 +31,7 @@ MORE = """
 A round is a seed. The document's recipe goes along in the first only (--document-repeats): its time is what counts,
 and it is the same for all seeds but for the machine.
 
-Models 1 and 2 took 68 minutes on two cores. A first try, in a minute:
+All three took two hours and ten minutes on two cores. A first try, in a minute:
   python -m benchmarks.accuracy --models model1 --data sample --images 320 --repeats 1 --busy-ok
 
 The results go to benchmarks/results/accuracy.json, with the machine, versions and load, and as a table to accuracy.md.

@@ -40,7 +40,7 @@ trial has to come to what it comes to alone. Beside them, one trial with this pr
 layer for itself, forward and backward.
 """
 MORE = """
-Everything takes about five minutes on two cores. A first try:
+Everything takes about eight minutes on two cores. A first try:
   python -m benchmarks.many_trials --trials 2 --steps 2 --repeats 1 --skip layers,tensorflow --busy-ok --json try.json
 """
 
