@@ -17,8 +17,9 @@ from benchmarks.parity import ParityError
 from benchmarks.tasks import RECIPES
 from cifar import compute
 from cifar.compute import Device
-from cifar.config import IMAGE_SHAPE, NUM_CLASSES, ComputeConfig, ConfigError, DataConfig, RunConfig, TrainingConfig
+from cifar.config import IMAGE_SHAPE, NUM_CLASSES, ComputeConfig, DataConfig, RunConfig, TrainingConfig
 from cifar.data import Dataset, Split
+from cifar.fields import ConfigError
 
 if TYPE_CHECKING:
     from benchmarks.gpu_peers import Peer

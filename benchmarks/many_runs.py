@@ -11,17 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cifar.config import (
-    SGD,
-    Model1Config,
-    Model2Config,
-    Model3Config,
-    ModelConfig,
-    OptimizerConfig,
-    RMSprop,
-    RunConfig,
-    flatten,
-)
+from cifar.config import SGD, Model1Config, Model2Config, Model3Config, ModelConfig, OptimizerConfig, RMSprop, RunConfig
+from cifar.fields import flatten
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.spelling import spelled
 from experiments.tracking.store import open_store

@@ -79,6 +79,10 @@ class Report:
         return table + "\n" + "".join(f"- {line}\n" for line in self.remarks)
 
 
+def _changes(results: Mapping[str, Any]) -> str:
+    return " with uncommitted changes" if results.get("uncommitted_changes") else ""
+
+
 def circumstances(results: Mapping[str, Any], others_cpu: Iterable[float]) -> list[str]:
     """On what, when and from what the figures were made, and who else used the machine.
 
@@ -90,7 +94,7 @@ def circumstances(results: Mapping[str, Any], others_cpu: Iterable[float]) -> li
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB; "
         + ", ".join(f"{name} {version}" for name, version in results["versions"].items()),
-        f"{results['date']}, commit {results['commit']}: {results['command']}",
+        f"{results['date']}, commit {results['commit']}{_changes(results)}: {results['command']}",
         f"Load average {before['load_average'][0]} before; others used {before['others_cpu']:.0%} of the processors "
         f"before and up to {during:.0%} during a round",
     ]

@@ -15,8 +15,8 @@ from benchmarks.contenders import CONTENDERS, NEEDS, Pass
 from benchmarks.our_sweep import draw_settings
 from benchmarks.sweep_report import goals, report_of, sum_up
 from benchmarks.trials import VALIDATION_IMAGES, Setting, SweepTask
-from cifar.config import ConfigError
 from cifar.data import load_dataset
+from cifar.fields import ConfigError
 from cifar.proof import DataError
 
 RESULTS = command.RESULTS / "sweep.json"
@@ -36,7 +36,7 @@ MORE = f"""
 Optuna is not in requirements.lock: "{command.INSTALL["optuna"]}" adds it; without it that peer is left out,
 and the table says so.
 
-Everything takes about half an hour on two cores. A first try, in a minute or two:
+Three rounds take a quarter of an hour on two cores; the one before them and the driver come on top. A first try:
   python -m benchmarks.sweep --data sample --trials 2 --images 320 --epochs 1 --repeats 1 \\
     --skip warm_up,driver --busy-ok
 

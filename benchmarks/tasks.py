@@ -1,4 +1,4 @@
-"""What each peer has to train: one network on the same images, with the document's batch size and optimizers."""
+"""What each peer has to train: one network on the same images, with the document's optimizers, in batches of 32."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from benchmarks.tasks import Task
 from benchmarks.train_goals import goals
 from benchmarks.train_report import report_of, sum_up
 from benchmarks.workers import Worker, WorkerError
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from cifar.proof import DataError
 
 RESULTS = command.RESULTS / "train.json"
 IMAGES = {"model1": 12_800, "model2": 3_200, "model3": 3_200}
-"""Images a turn: 1 to 14 seconds of work on two cores (JAX takes longest), and whole calls of 50 batches."""
+"""Images a turn: 3 to 20 seconds of work on two cores (JAX takes longest), and whole calls of 50 batches."""
 EPOCH_IMAGES = 45_000
 COSTS = ("tracking", "memory")
 

@@ -28,7 +28,7 @@ Setting = dict[str, float]
 class SweepTask:
     """How many settings, and how long each is trained.
 
-    By default a sweep takes one to two minutes on two cores, and an epoch is a whole number of calls of 50 steps.
+    By default a sweep takes 40 to 90 seconds on two cores, and an epoch is a whole number of calls of 50 steps.
     """
 
     trials: int = 16

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cifar.config import IMAGE_SHAPE
 from cifar.npz import read_npz
@@ -178,7 +178,7 @@ def _decode_png(content: bytes, where: str) -> np.ndarray:
             if picture.mode != "RGB" or picture.width != ROW or picture.height > 10_000:
                 raise refused(where, f"{picture.mode} {picture.width} x {picture.height}", expected)
             return np.asarray(picture).reshape(-1, *IMAGE_SHAPE)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, zlib.error) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, zlib.error) as error:
         raise refused(where, f"not read as PNG ({error})", expected) from None
 
 

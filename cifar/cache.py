@@ -55,6 +55,8 @@ def cached(folder: Path, proof: Proof, fetch: Callable[[Path], Fetched]) -> Fetc
         with _locked(folder / "lock"):
             return _trusted(folder, proof) or _proven_again(folder, proof) or _filled(folder, proof, fetch)
     except OSError as error:
+        if ready := _proven_again(folder, proof):  # it cannot be written, and need not be
+            return ready
         hint = "a folder with 500 MB to spare that you can write, named with data.cache"
         raise refused(f"the cache {folder}", f"cannot be used ({error})", hint) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import platform
 import sys
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cifar.config import ComputeConfig, ConfigError, shown
-from cifar.imports import for_good, without
+from cifar.config import ComputeConfig
+from cifar.fields import ConfigError, shown
+from cifar.imports import first_import
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of mallopt(3); 
 
 UNUSED = ("matplotlib", "pandas", "pyarrow")
 """Keras imports these, for seconds, for pictures and data frames that nothing here uses."""
+
+_CGROUP = "/sys/fs/cgroup"
+_CPU_QUOTAS = ((f"{_CGROUP}/cpu.max",), (f"{_CGROUP}/cpu/cpu.cfs_quota_us", f"{_CGROUP}/cpu/cpu.cfs_period_us"))
+"""Where Linux says how many microseconds of how many a container may compute: cgroups of version 2, of version 1."""
 
 _prepared: ComputeConfig | None = None
 
@@ -111,7 +117,7 @@ def _keras_backend() -> str:
 
 def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
     # it imports Keras, which imports the other backend and scikit-learn too
-    with for_good("tensorflow"), without(*UNUSED, "jax", "scipy", "sklearn"):
+    with first_import("tensorflow", without=(*UNUSED, "jax", "scipy", "sklearn")):
         import tensorflow as tf
 
     if first:
@@ -120,7 +126,7 @@ def _prepare_tensorflow(config: ComputeConfig, first: bool) -> Device:
             tf.config.set_visible_devices([], "GPU")
         for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        threads = config.threads or _cores()
+        threads = config.threads or cores()
         # The engine works on two halves of a batch side by side (see cifar.engines.layers).
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         tf.config.threading.set_intra_op_parallelism_threads((threads + 1) // 2)
@@ -145,7 +151,7 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
             flags += " --xla_gpu_deterministic_ops=true"
         os.environ["XLA_FLAGS"] = flags.strip()
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    with for_good("jax"), without(*UNUSED, "sklearn"):
+    with first_import("jax", without=(*UNUSED, "sklearn")):
         import jax
         import keras  # noqa: F401  (imports TensorFlow where it is installed, which greets too)
 
@@ -153,9 +159,15 @@ def _prepare_jax(config: ComputeConfig, first: bool) -> Device:
     return Device("gpu", device.device_kind) if device.platform == "gpu" else Device("cpu", cpu_name())
 
 
-def _cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores() -> int:
+    """How many this process may use: those it is bound to, but not more than the time that a container is given."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for files in _CPU_QUOTAS:
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = " ".join(Path(file).read_text(encoding="ascii") for file in files).split()
+            if quota not in ("max", "-1"):
+                bound = min(bound, math.ceil(int(quota) / int(period)))
+    return max(1, bound)
 
 
 def _limit_cores(threads: int) -> None:

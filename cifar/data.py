@@ -53,7 +53,6 @@ def load_dataset(config: DataConfig, *, sources: Sequence[Source] = SOURCES, pro
 
     Raises:
         DataError: the data cannot be had, or are not what they should be.
-        ConfigError: more test images are asked for than there are.
     """
     if config.name == "sample":
         arrays, source = make_sample(), "made up"

@@ -39,6 +39,8 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 def _as_seen(image: Image.Image) -> npt.NDArray[np.uint8]:
     upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):  # grey of 16 bits, which Pillow would cut off at 255 instead of scaling it
+        upright = Image.fromarray((np.asarray(upright, np.uint32) // 257).astype(np.uint8))
     if "transparency" in upright.info or upright.mode in ("RGBA", "LA", "PA"):
         clear = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)

@@ -14,8 +14,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cifar.config import LATER, RunConfig, flatten, shown
+from cifar.config import LATER, RunConfig
 from cifar.durable import DamagedError
+from cifar.fields import flatten, shown
 
 FORMAT = 1
 """Raised whenever what the files mean changes."""

@@ -12,16 +12,17 @@ import keras
 import numpy as np
 
 from cifar.checkpoints import CheckpointError, Checkpoints
-from cifar.config import ConfigError, RunConfig
+from cifar.config import RunConfig
 from cifar.course import Course, Metrics, is_due, reason_to_stop
-from cifar.data import Dataset
+from cifar.data import Dataset, Split
 from cifar.engines import DivergedError, Engine, build_engine, read_state, seed_dropout, write_state
-from cifar.evaluation import evaluate
+from cifar.evaluation import Evaluation, evaluate
+from cifar.fields import ConfigError
 from cifar.snapshots import Snapshot, decisive_settings
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss became NaN or infinite: there is no use in going on."""
+    """The loss, a weight or an answer became NaN or infinite: there is no use in going on."""
 
 
 class Listener(Protocol):
@@ -36,7 +37,7 @@ class Listener(Protocol):
         """
 
     def on_step(self, epoch: int, step: int) -> None:
-        """Told several times a second: `step` steps of this epoch are done."""
+        """Told how many steps of this epoch are done (see `engines.Progress`)."""
 
     def on_epoch(self, epoch: int, metrics: Metrics) -> None:
         """Told after each epoch, counted from 1."""
@@ -76,7 +77,7 @@ def train(
         that has nothing left to do returns at once.
 
     Raises:
-        TrainingDivergedError: the loss became NaN or infinite.
+        TrainingDivergedError: the loss, a weight or an answer became NaN or infinite.
         CheckpointError: a checkpoint cannot be written, or there are some and none can be used.
         ConfigError: more epochs are done than are asked for.
     """
@@ -100,6 +101,21 @@ def train(
     return Trained(engine.model, engine.predict, course.history, stop_reason, course.best_epoch, seconds)
 
 
+def score(predict: Callable[[np.ndarray], np.ndarray], split: Split) -> Evaluation:
+    """What a network answers to images, beside the truth.
+
+    Raises:
+        TrainingDivergedError: its answers are no numbers, since its weights, numbers still, have become too large.
+    """
+    answers = predict(split.images)
+    if not np.isfinite(answers).all():
+        raise TrainingDivergedError(
+            "the network's answers are NaN or infinite: its weights have become too large; try a lower "
+            "optimizer.learning_rate or optimizer.clipnorm=1"
+        )
+    return evaluate(answers, split.labels)
+
+
 def _train_epoch(
     engine: Engine, config: RunConfig, dataset: Dataset, epoch: int, progress: Callable[[int], None]
 ) -> Metrics:
@@ -119,7 +135,7 @@ def _train_epoch(
     trained_in = time.perf_counter() - started
     metrics = {"loss": scores.loss, "accuracy": scores.accuracy}
     if dataset.validation is not None:
-        validation = evaluate(engine.predict(dataset.validation.images), dataset.validation.labels)
+        validation = score(engine.predict, dataset.validation)
         metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
     rate = f"{float(engine.optimizer.learning_rate):.7g}"  # it is a float32: 0.0005, not 0.00050000002
     return metrics | {

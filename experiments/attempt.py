@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 from rich.console import Console
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.display import say
 from experiments.execution import GO_ON, Place, execute, write_result
 from experiments.record import run_name, run_params

@@ -24,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.overrides import MOST_JOBS, Checker, Job, one_line
 from experiments.schema import Settings, UsageError, known_keys
 from experiments.suggestions import did_you_mean, nearest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cifar.config import printable
+from cifar.fields import printable
 from experiments.frame import answer, new_parser
 from experiments.results.comparison import EPOCH_METRICS, Side, compare
 from experiments.results.comparison_text import in_words, tables

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cifar.cache import cache_root
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.frame import Parser, tell_error
 from experiments.health import cost, environment, leftovers, machine
 from experiments.health.findings import Finding, Level, Tell, plural, problem

@@ -251,9 +251,9 @@ class _Watch:
 
 
 def _score(trained: Trained, dataset: Dataset) -> Evaluation:
-    from cifar.evaluation import evaluate
+    from cifar.training import score
 
-    return evaluate(trained.predict(dataset.test.images), dataset.test.labels)
+    return score(trained.predict, dataset.test)
 
 
 def _keep_log(recorder: Recorder, folder: Path) -> None:

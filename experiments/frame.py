@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from cifar.config import ConfigError, printable
+from cifar.fields import ConfigError, printable
 from experiments.schema import UsageError
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError

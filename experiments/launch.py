@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.attempt import attempt
 from experiments.commandline import CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files

@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar.config import ConfigError, shown
+from cifar.fields import ConfigError, shown
 from experiments.schema import NODES, Settings, UsageError, known_keys, load, refuse_code, unknown_key
 from experiments.suggestions import did_you_mean, near_option
 

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cifar.config import CLASS_NAMES, ComputeConfig, printable
+from cifar.config import CLASS_NAMES, ComputeConfig
+from cifar.fields import printable
 from cifar.proof import DataError
 from experiments.frame import answer, new_parser
 from experiments.tracking.config import TrackingConfig

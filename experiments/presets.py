@@ -1,4 +1,4 @@
-"""`experiment=PATH`: a preset from anywhere, such as the best.yaml of a sweep, as it would be typed."""
+"""A preset as it would be typed: of a file from anywhere, such as the best.yaml of a sweep, or beside a group."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml  # type: ignore[import-untyped]
 from experiments.folders import option
 from experiments.retyping import FILLED_BY, LARGEST, quoted
 from experiments.schema import UsageError
+from experiments.usage import CONF
 
 KEY = "experiment"
 
@@ -18,22 +19,34 @@ KEY = "experiment"
 def expand(argv: list[str]) -> list[str]:
     """A command line with what a preset's file says in place of its path; what is typed beside it counts more.
 
-    `experiment=NAME`, of a file in `conf/experiment/`, is left as it is: Hydra knows it.
+    `experiment=NAME`, of a file in `conf/experiment/`, is left to Hydra, unless a group is typed beside it
+    (`experiment=fast_model1 optimizer=sgd`): Hydra would take the group and put the preset's values into it.
 
     Raises:
         UsageError: the file is not there, or is no preset.
     """
     named = option(argv, KEY)
-    if named is None or not named.endswith((".yaml", ".yml")):
+    if named is None:
         return argv
+    items = [(item, item.partition("=")[0].lstrip("+")) for item in argv]
+    given = [key for _, key in items if key != KEY]
+    if not named.endswith((".yaml", ".yml")):
+        path = CONF / KEY / f"{named}.yaml"
+        if not path.is_file() or not _changes(_read(path, f"{KEY}={named}"), given):
+            return argv
+        named = str(path)
     if "," in named:
         raise UsageError(
             f"{KEY}={named}", "expected one file; several presets are named after files of conf/experiment/"
         )
     tree = _read(Path(named), f"{KEY}={named}")
-    flags = [item for item in argv if item.startswith("-")]
-    typed = [item for item in argv if item not in flags and item.partition("=")[0].lstrip("+") != KEY]
-    return [*flags, *_as_typed(tree, [item.partition("=")[0].lstrip("+") for item in typed]), *typed]
+    expanded = [*_as_typed(tree, given)]
+    return [part for item, key in items for part in (expanded if key == KEY else [item])]
+
+
+def _changes(tree: dict[str, Any], given: list[str]) -> bool:
+    """Whether a group is given whose values the preset sets."""
+    return any(node in given or FILLED_BY.get(node) in given for node in tree if node != "defaults")
 
 
 def _read(path: Path, typed: str) -> dict[str, Any]:

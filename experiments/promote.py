@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from contextlib import nullcontext
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cifar.config import ConfigError, RunConfig
+from cifar.config import RunConfig
+from cifar.fields import ConfigError
 from experiments.anew import train_anew
 from experiments.display import say
 from experiments.frame import answer, new_parser, tell_error
@@ -164,7 +166,7 @@ def _network_of(runs: list[RecordedRun]) -> RecordedRun:
     """Of the seeds that have a network the one with the best validation accuracy; test images choose nothing."""
     return max(
         (run for run in runs if has_network(run)),
-        key=lambda run: (run.metrics.get("best_val_accuracy", 0.0), -run.began),
+        key=lambda run: (run.kept_validation if math.isfinite(run.kept_validation) else 0.0, -run.began),
     )
 
 

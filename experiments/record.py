@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from cifar.config import CLASS_NAMES, RunConfig, flatten
+from cifar.config import CLASS_NAMES, RunConfig
+from cifar.fields import flatten
 from experiments.results.settings import LEFT_OUT
 from experiments.schema import Settings
 from experiments.tracking.config import TrackingConfig

@@ -94,9 +94,9 @@ def _settings(then: Side) -> RunConfig:
     epochs = max((len(curve) for curve in then.curves.values()), default=0)
     if not epochs:
         raise TrackingError(f"run {then.name}: recorded no epoch, so there is nothing to reproduce")
-    if epochs == run.training.epochs or run.schedule.spans_training:
-        return run
-    return replace(run, training=replace(run.training, epochs=epochs))
+    if epochs != run.training.epochs and run.schedule.spans_training:
+        return run  # its rates depend on the epochs that it was begun for
+    return replace(run, training=replace(run.training, epochs=epochs, max_minutes=None))
 
 
 def premises(then: Side, run: RunConfig, dataset: Dataset) -> list[str]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cifar.config import ConfigError
 from cifar.course import Course, reason_to_stop
+from cifar.fields import ConfigError
 from experiments.commandline import CommandLine, check, check_keys
 from experiments.folders import CONFIG_FILE, option
 from experiments.retyping import as_typed, read_configuration
 from experiments.schema import Settings, UsageError
+from experiments.search.named import sweep_of
 from experiments.tracking.facts import Measurement
 from experiments.tracking.finding import Found, find, is_folder
 from experiments.tracking.journal import JOURNAL_FILE
@@ -103,6 +104,7 @@ def _refuse(typed: CommandLine, named: str) -> None:
 
 def _found(named: str, settings: Settings) -> Found:
     folder = Path(named) if is_folder(named) else None
+    _refuse_sweeps(named, folder)
     if folder is not None and (folder / CHECKPOINTS).is_dir() and not (folder / JOURNAL_FILE).is_file():
         return Found("", folder.name, "", 0, folder)  # of tracking=off
     found = find(named, settings.tracking)
@@ -112,6 +114,7 @@ def _found(named: str, settings: Settings) -> Found:
             f"run {named}: {where} is not here. Type the command there, or bring the folder here and name it: "
             f"{KEY}=FOLDER"
         )
+    _refuse_sweeps(named, found.folder)
     if (found.folder / "multirun.yaml").is_file():
         jobs = sorted((path.parent.parent for path in found.folder.glob(f"*/{CONFIG_FILE}")), key=str)
         example = f", such as {KEY}={jobs[0]}" if jobs else ""
@@ -119,6 +122,13 @@ def _found(named: str, settings: Settings) -> Found:
     if found.status == "RUNNING":
         raise TrackingError(f"run {named}: goes on at this moment; another process writes {found.folder}")
     return found
+
+
+def _refuse_sweeps(named: str, folder: Path | None) -> None:
+    """A trial that went on by itself would look at the test images, and its sweep would not know of it."""
+    if folder is not None and (sweep := sweep_of(folder)) is not None:
+        what = "is a sweep" if sweep == folder else "is of a sweep"
+        raise UsageError(f"{KEY}={named}", what, f"To go on with it: python -m experiments.sweep {KEY}={sweep}")
 
 
 def _configuration(folder: Path, named: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.folders import CONFIG_FILE
 from experiments.tracking.config import DEFAULT_URI
 from experiments.tracking.finding import Found

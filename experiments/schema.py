@@ -13,18 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cifar.config import (
-    MODELS,
-    OPTIMIZERS,
-    SCHEDULES,
-    ComputeConfig,
-    ConfigError,
-    DataConfig,
-    RunConfig,
-    TrainingConfig,
-    Validated,
-    shown,
-)
+from cifar.config import MODELS, OPTIMIZERS, SCHEDULES, ComputeConfig, DataConfig, RunConfig, TrainingConfig
+from cifar.fields import ConfigError, Validated, shown
 from experiments.suggestions import did_you_mean, nearest
 from experiments.tracking.config import TrackingConfig
 

@@ -6,10 +6,10 @@ import sys
 
 from rich.console import Console
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments import dryrun
 from experiments.display import say
-from experiments.folders import new_folder
+from experiments.folders import new_folder, option
 from experiments.frame import tell_error
 from experiments.resuming import take_out
 from experiments.search.cluster import ensure_answers
@@ -87,7 +87,7 @@ def _begin(argv: list[str], console: Console) -> int:
 
 
 def _resume(named: str, argv: list[str], console: Console) -> int:
-    folder = folder_of(named, TrackingConfig())
+    folder = folder_of(named, TrackingConfig(uri=option(argv, "tracking.uri")))
     means = Means.of(folder)
     resumed = read_resumed(argv, read_ledger(folder).limits, means.workers, means.tracking)
     means = Means(resumed.workers, resumed.tracking)

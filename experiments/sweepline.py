@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.overrides import Checker, one_line
 from experiments.schema import UsageError, known_keys, refuse_code
 from experiments.search.config import PruningConfig, SweepConfig, TunerConfig, WorkersConfig, read_node, read_tuner
@@ -159,7 +159,8 @@ def read_resumed(argv: list[str], limits: Limits, workers: WorkersConfig, tracki
 
 
 def _limits(settings: SweepConfig) -> Limits:
-    assert settings.max_trials is not None
+    if settings.max_trials is None:
+        raise ConfigError("sweep.max_trials", None, "a whole number at least 1, since the sweep has begun")
     return Limits(**{item.name: getattr(settings, item.name) for item in fields(Limits)})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.frame import Parser, tell_error
 from experiments.schema import UsageError
 from experiments.tracking.completion import Completion, Summary

@@ -11,7 +11,7 @@ import webbrowser
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.frame import MENDABLE, Parser, tell_error
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact

@@ -25,8 +25,9 @@ import yaml
 from PIL import Image
 
 from cifar.cache import cache_root
-from cifar.config import CLASS_NAMES, RunConfig, TrainingConfig, flatten
+from cifar.config import CLASS_NAMES, RunConfig, TrainingConfig
 from cifar.data import Dataset, load_dataset
+from cifar.fields import flatten
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = RunConfig(training=TrainingConfig(epochs=1))

@@ -17,7 +17,8 @@ MODULES = {
 }
 
 STOREYS = (
-    ("cifar.config", "cifar.document", "cifar.durable", "cifar.imports"),
+    ("cifar.fields", "cifar.document", "cifar.durable", "cifar.imports"),
+    ("cifar.config",),
     ("cifar.proof", "cifar.notices"),
     ("cifar.pickles", "cifar.npz", "cifar.downloads", "cifar.cache", "cifar.compute"),
     ("cifar.archives",),

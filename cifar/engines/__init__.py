@@ -13,7 +13,8 @@ from cifar.config import RunConfig
 from cifar.data import Split
 
 Progress = Callable[[int], None]
-"""Told several times a second how many steps of the epoch are done. What it raises ends the epoch at once."""
+"""Told several times a second how many steps of the epoch are done; on a GPU under JAX, at its end only. What it raises
+ends the epoch at once."""
 
 
 class DivergedError(ArithmeticError):

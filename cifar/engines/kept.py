@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from cifar.config import Constant, RunConfig, flatten
+from cifar.config import Constant, RunConfig
 from cifar.data import Split
 from cifar.engines import Engine, build_engine, write_state
 from cifar.engines.parts import build_parts
+from cifar.fields import flatten
 
 NOT_COMPILED = ("seed", "optimizer.learning_rate", "training.", "data.")
 """Settings, or nodes of them, that are in no compiled program under a constant rate (but for the batch size)."""

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from experiments.health.findings import Finding, note, ok, problem, size, warning
+from experiments.search.machine import free_memory
 
 RUN_BYTES = 270_000_000
 """What a run takes at most: model3 with Adam, three checkpoints (of 50 MB, measured; 67 MB with the best weights in it)
@@ -26,7 +25,6 @@ ENOUGH_RUNS = 10
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 _DEVICES = Path("/sys/bus/pci/devices")
 _NODES = Path("/dev")
-_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def gpu(found: str | None, backend: str) -> Iterator[Finding]:
@@ -90,14 +88,6 @@ def memory() -> Iterator[Finding]:
         yield warning(line, "End what else runs here")
     else:
         yield ok(line)
-
-
-def free_memory() -> tuple[int, int]:
-    """Bytes that are free, and all there are for this process, which a container may limit."""
-    seen = psutil.virtual_memory()
-    limits = [int(file.read_text()) for file in _CGROUPS if file.is_file() and file.read_text().strip().isdecimal()]
-    total = min([seen.total, *limits])
-    return min(seen.available, total), total
 
 
 def _is_nvidia_display(device: Path) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from experiments.health.findings import Finding, Tell, note, ok, plural, problem, some, warning
+from experiments.search.named import sweep_of
 from experiments.tracking import census
 from experiments.tracking.census import Census, Journaled, Journals
 from experiments.tracking.closing import OpenRun, close, open_runs
@@ -141,7 +142,9 @@ def _damage(path: Path) -> Iterator[Finding]:
 def _dead(found: Census, run: OpenRun) -> Finding:
     advice = "--fix closes it as KILLED" if not run.journaled else "--fix completes and closes it from its journal"
     if folder := run.folder():
-        advice += f"; to go on with it: python -m experiments.run resume={shlex.quote(str(folder))}"
+        sweep = sweep_of(folder)
+        command = f"experiments.{'sweep' if sweep else 'run'} resume={shlex.quote(str(sweep or folder))}"
+        advice += f"; to go on with it: python -m {command}"
     return problem(f"{run} is RUNNING in the store, but {run.verdict.why}", advice, partial(close, found.store, run))
 
 

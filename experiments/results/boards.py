@@ -17,13 +17,10 @@ from experiments.results.leaderboard import (
 from experiments.results.ranks import Place, Scores, places
 from experiments.results.settings import decisive
 from experiments.results.statistics import Summary, summarize
-from experiments.tracking.reading import RecordedRun
+from experiments.tracking.reading import KEPT, RecordedRun
 from experiments.tracking.words import REAL
 
-KEPT = "val_accuracy"
-"""The validation accuracy of the epoch whose weights a run kept."""
-
-BEST, BEST_LOSS = "best_val_accuracy", "best_val_loss"
+BEST_LOSS = "best_val_loss"
 SHOWN_FIRST = ("model.name", "optimizer.name", ALWAYS_TELLS)
 
 
@@ -102,16 +99,8 @@ def _board(data: str, runs: Sequence[RecordedRun]) -> Board:
 
 def finished(run: RecordedRun) -> FinishedRun:
     """The run as a leaderboard takes it: with the settings that decide a result, and the score that it kept."""
-    metrics = {**run.metrics, KEPT: kept_validation(run)}
+    metrics = {**run.metrics, KEPT: run.kept_validation}
     return FinishedRun(run.run_id, run.name, run.status, decisive(run.params), metrics)
-
-
-def kept_validation(run: RecordedRun) -> float:
-    """The validation accuracy of the epoch whose weights were kept; NaN without one."""
-    first, second = KEPT, BEST
-    if run.params.get("training.restore_best_weights") == "true":
-        first, second = second, first
-    return run.metrics.get(first, run.metrics.get(second, math.nan))
 
 
 def looks_at_test(run: RecordedRun) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.results.boards import BEST, BEST_LOSS
+from experiments.results.boards import BEST_LOSS
 from experiments.results.sorting import GOING_ON, SweepRuns, is_pruned
-from experiments.tracking.reading import RecordedRun
+from experiments.tracking.reading import BEST, RecordedRun
 
 LOSS = "val_loss"
 BETTER = "The winner is"

@@ -13,11 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.config import WorkersConfig
-from experiments.search.machine import count_workers, gpus
+from experiments.search.machine import count_workers, free_memory, gpus
 from experiments.search.pool import DaskWorkers, restart
 from experiments.search.workers import Job, Outcome
 from experiments.tracking.service import first_line
@@ -151,7 +149,7 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
     worker = {
         **quiet,
         "nthreads": 1,
-        "memory_limit": psutil.virtual_memory().total // count,
+        "memory_limit": free_memory()[1] // count,
         "local_directory": str(scratch),
         "silence_logs": logging.CRITICAL,
         "preload": [_DEAF_TO_CTRL_C],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.display import say
 from experiments.results.tables import as_table
 from experiments.search.board import best_trial, standings

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from cifar.config import ConfigError, Validated, choice, flag, integer, number, text
+from cifar.fields import ConfigError, Validated, choice, flag, integer, number, text
 from experiments.suggestions import did_you_mean, near_option
 
 Node = TypeVar("Node", bound=Validated)
@@ -43,7 +43,7 @@ class GridConfig(TunerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BayesianConfig(TunerConfig):
-    """keras-tuner's Gaussian process, after `initial_points` random ones; null: three for each searched key."""
+    """keras-tuner's Gaussian process, after `initial_points` random ones; null: one for each searched key."""
 
     name: str = choice("bayesian")
     initial_points: int | None = integer(None, at_least=1, optional=True)

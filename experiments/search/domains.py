@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from cifar.config import ConfigError, RunConfig
+from cifar.config import RunConfig
+from cifar.fields import ConfigError
 from experiments.schema import NODES, TABLES, unknown_key
 from experiments.suggestions import did_you_mean, near_option
 

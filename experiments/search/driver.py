@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.config import PruningConfig, read_node, read_tuner
 from experiments.search.failures import NoScoreError, common_reason
 from experiments.search.finals import next_wanted, wanted
@@ -94,7 +94,9 @@ def drive(ledger: Ledger, workers: Workers) -> str:
     reason = finals.stop if finals.broken else search.stop
     ledger.append("closed", reason=reason)
     if search.broken or finals.broken:
-        raise SweepError(f"{ledger.folder}: {reason}. Mend that, then resume the sweep")
+        raise SweepError(
+            f"{ledger.folder}: {reason}. Mend that, then resume the sweep; those that failed are not tried again"
+        )
     return reason
 
 

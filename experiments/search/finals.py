@@ -58,7 +58,10 @@ class Verdict:
 
 
 def as_judged(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration that keeps the epoch which a trial is judged by: the one with the best validation accuracy."""
+    """The configuration that keeps the best epoch, as a trial is judged by its best one.
+
+    That is the one with the best validation accuracy, which under the objective val_loss may be another.
+    """
     return {**config, "training": {**config["training"], "restore_best_weights": True}}
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
+from cifar.compute import cores
 from experiments.search.config import WorkersConfig
 
 WORKER_BYTES = 1.5e9
 """What a worker may need: TensorFlow, MLflow, the images twice, a network. No more are started than fit."""
+
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def count_workers(config: WorkersConfig, device: str) -> int:
@@ -20,8 +24,15 @@ def count_workers(config: WorkersConfig, device: str) -> int:
         return config.count
     if found := gpus(device):
         return len(found)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().total / WORKER_BYTES)))
+    return max(1, min(cores(), int(free_memory()[1] / WORKER_BYTES)))
+
+
+def free_memory() -> tuple[int, int]:
+    """Bytes that are free, and all there are for this process, which a container may limit."""
+    seen = psutil.virtual_memory()
+    limits = [int(file.read_text()) for file in _CGROUPS if file.is_file() and file.read_text().strip().isdecimal()]
+    total = min([seen.total, *limits])
+    return min(seen.available, total), total
 
 
 def gpus(device: str) -> list[str]:

@@ -12,6 +12,11 @@ from experiments.tracking.reading import read_runs
 from experiments.tracking.words import WORDS
 
 
+def sweep_of(folder: Path) -> Path | None:
+    """The folder of the sweep that a run's folder is of, or is itself; None of another run."""
+    return next((place for place in (folder, folder.parent.parent) if (place / LEDGER_FILE).is_file()), None)
+
+
 def folder_of(named: str, tracking: TrackingConfig) -> Path:
     """The folder of a sweep, named as it is or by the id, the beginning of it, or the name of its run in MLflow.
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cifar.compute import UNUSED, without_native_greetings
-from cifar.imports import for_good, without
+from cifar.imports import first_import
 from experiments.search.domains import Choices, Range, Value
 from experiments.search.space import Parameter, Point, Space
 
@@ -115,7 +115,7 @@ def to_hyperparameters(space: Space, points_per_range: int = 0) -> HyperParamete
     mixed types, and misses the last of the steps from 0.1 to 0.5 by 0.1. Names are numbers, since it cannot tell two
     ranges of one name apart.
     """
-    with for_good("keras_tuner"), without(*UNUSED), without_native_greetings():
+    with first_import("keras_tuner", without=UNUSED), without_native_greetings():
         from keras_tuner import HyperParameters
 
     made = HyperParameters()

@@ -14,7 +14,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError, RunConfig
+from cifar.config import RunConfig
+from cifar.fields import ConfigError
 from experiments.overrides import Checker
 from experiments.schema import UsageError, load
 from experiments.search.domains import Value

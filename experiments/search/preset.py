@@ -25,9 +25,15 @@ def as_preset(trial: Trial, sweep: Sweep, trials: int, path: str) -> str:
         f"trials of {sweep.name}.",
         *_threads(trial),
         "The best of many looks better than it is: judge it on other seeds, and on the test images once.",
-        "A trial counts by its best epoch, so that one is kept: training.restore_best_weights.",
+        _kept(sweep.objective),
     ]
     return as_recipe(as_judged(trial.config), comments)
+
+
+def _kept(objective: str) -> str:
+    if objective == "val_accuracy":
+        return "A trial counts by its best epoch, so that one is kept: training.restore_best_weights."
+    return f"It counts by its best {objective}; kept is its best val_accuracy: training.restore_best_weights."
 
 
 def _threads(trial: Trial) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,15 +28,7 @@ def prepared(run: RunConfig) -> tuple[Device, Dataset]:
     from cifar import compute
 
     device = compute.prepare(run.compute)
-    _freeze_libraries()
     return device, _dataset(run.data)
-
-
-@lru_cache(maxsize=1)
-def _freeze_libraries() -> None:
-    """What libraries are made of is never garbage: half a million objects, half a second for each look at them."""
-    gc.collect()
-    gc.freeze()
 
 
 @lru_cache(maxsize=2)  # a space may search how many images there are

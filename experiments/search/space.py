@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.domains import Choices, Domain, Value, read_domain
 from experiments.suggestions import did_you_mean, nearest
 

@@ -159,8 +159,8 @@ class BalancedTuner:
 
 
 def initial_points(asked: int | None, space: Space) -> int:
-    """How many points are drawn before the Gaussian process begins: as asked, or three for each searched key."""
-    return asked or max(3, 3 * sum(len(item.domain.ends) > 1 for item in space.parameters))
+    """How many points are drawn before the Gaussian process begins; if not asked for, one a searched key, but three."""
+    return asked or max(3, sum(len(item.domain.ends) > 1 for item in space.parameters))
 
 
 def _identity(point: Point) -> frozenset[tuple[str, Value]]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import islice
 
-from cifar.config import SCHEDULES, ConfigError
+from cifar.config import SCHEDULES
+from cifar.fields import ConfigError
 from experiments.search.config import BayesianConfig, GridConfig, HyperbandConfig, PruningConfig, TunerConfig
 from experiments.search.halving import Brackets
 from experiments.search.plan import Plan
 from experiments.search.space import Space
-from experiments.search.tuner import BalancedTuner, BayesianTuner, GridTuner, HyperbandTuner, RandomTuner, Tuner
+from experiments.search.tuner import (
+    BalancedTuner,
+    BayesianTuner,
+    GridTuner,
+    HyperbandTuner,
+    RandomTuner,
+    Tuner,
+    initial_points,
+)
 
 TRIALS = 20
 """Of a tuner that would go on for ever."""
@@ -59,13 +69,23 @@ def check_tuner(config: TunerConfig, pruning: PruningConfig, plan: Plan) -> None
                 "one whose rate does not depend on training.epochs",
                 "tuner=hyperband lets a training go on for longer than it was begun for",
             )
+        shortest, warmup = (
+            Brackets(config.max_epochs, config.factor).epochs(0, 0),
+            base.tree["schedule"]["warmup_epochs"],
+        )
+        if warmup > shortest:
+            raise ConfigError(
+                "schedule.warmup_epochs",
+                warmup,
+                f"at most {shortest}, the epochs of the shortest trials of tuner=hyperband",
+            )
 
 
 def trials_to_make(asked: int | None, config: TunerConfig, space: Space) -> int:
     """How many trials a sweep has: as many as were asked for, else as many as its tuner makes of itself.
 
     Raises:
-        ConfigError: so few that Hyperband would choose among none.
+        ConfigError: so few that Hyperband would choose among none, or that all are drawn before Bayesian begins.
     """
     match config:
         case GridConfig(points_per_range=points):
@@ -82,7 +102,33 @@ def trials_to_make(asked: int | None, config: TunerConfig, space: Space) -> int:
                     "A smaller tuner.max_epochs begins with fewer",
                 )
             return asked or brackets.trials
+        case BayesianConfig(initial_points=initial):
+            _refuse_mere_draws(asked or TRIALS, initial, space)
     return asked or TRIALS
+
+
+def _refuse_mere_draws(trials: int, initial: int | None, space: Space) -> None:
+    """A Gaussian process that never has a say is random search by another name."""
+    parts = _parts(space)
+    most = math.ceil(trials / len(parts))  # of one part
+    drawn = [initial_points(initial, part) for part in parts]
+    if most > min(drawn):
+        return
+    options = f" for each of the {len(parts)} options of {space.compared}" if len(parts) > 1 else ""
+    fewer = f"tuner.initial_points={max(1, most // 2)} draws fewer" if most > 1 else "Or choose tuner=random"
+    raise ConfigError(
+        "sweep.max_trials",
+        trials,
+        f"more than {len(parts) * min(drawn)}, since tuner=bayesian draws {min(drawn)} points at random first{options}",
+        fewer,
+    )
+
+
+def _parts(space: Space) -> list[Space]:
+    """What has a tuner of its own: each option that is compared, else the whole space."""
+    if space.compared is None:
+        return [space]
+    return [space.narrowed(space.compared, value) for value in space.strata]
 
 
 def _balanced(space: Space, seed: int, build: Callable[[Space, int], Tuner]) -> Tuner:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.credentials import may_go_to
 from experiments.tracking.facts import RunFacts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cifar.config import ConfigError, Validated, flag, text
+from cifar.fields import ConfigError, Validated, flag, text
 from experiments.tracking.redaction import redact
 
 DEFAULT_URI = "sqlite:///mlflow.db"

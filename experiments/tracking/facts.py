@@ -26,6 +26,9 @@ RESUMES_TAG = "resumes"
 ERROR_TAG = "error"
 """The tag that says why a run failed; empty once it goes on."""
 
+NOTE_TAG = "mlflow.note.content"
+"""What MLflow shows as a run's description."""
+
 FOLDER_TAG = "folder"
 """The tag that says where a run's journal is, from the folder that its command was typed in."""
 

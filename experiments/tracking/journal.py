@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cifar.durable import room
 from experiments.tracking.checked import BAD_VALUES
@@ -140,7 +140,7 @@ def is_being_written(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    with path.open("rb") as file:
+    with _readable(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -156,7 +156,7 @@ def held(path: Path) -> Iterator[bool]:
 
     False, if another process has it; then nothing is held.
     """
-    with path.open("rb") as file:
+    with _readable(path) as file:
         try:
             mine = _locked(file.fileno())
         except OSError:  # a filesystem without locks, or one that wants the file open for writing
@@ -199,11 +199,22 @@ def _read(path: Path) -> tuple[list[Entry], int]:
 def _lines(path: Path) -> Iterator[bytes]:
     if not path.is_file():  # /dev/full can be read without end
         return
-    try:
-        with path.open("rb") as file:
+    with _readable(path) as file:
+        try:
             yield from file
-    except OSError as error:
-        raise TrackingError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _readable(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:  # another user's, for example
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> TrackingError:
+    return TrackingError(f"{path}: cannot be read ({error.strerror or error})")
 
 
 def _lock(file: int, path: Path) -> None:

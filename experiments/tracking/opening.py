@@ -12,6 +12,7 @@ from typing import Any
 from experiments.tracking.facts import REFERENCE, Measurement, RunFacts, facts_of
 from experiments.tracking.journal import JOURNAL_FILE, Entry, Journal, read_journal
 from experiments.tracking.model import NAME
+from experiments.tracking.reading import effective
 from experiments.tracking.service import TrackingError
 from experiments.tracking.staging import ARTIFACTS, CHECKPOINTS
 
@@ -38,8 +39,9 @@ class Recorded:
     models: set[int] = field(default_factory=set)
 
     def changed(self, params: Mapping[str, str]) -> list[str]:
-        """The names of those that have another value already; a param cannot be changed."""
-        return [name for name in sorted(params) if self.params.get(name, params[name]) != params[name]]
+        """The names of those that ended with another value before; a param cannot be changed."""
+        known = effective(self.params, self.tags)
+        return [name for name in sorted(params) if name in self.params and known[name] != params[name]]
 
     @classmethod
     def of(cls, facts: RunFacts) -> Recorded:

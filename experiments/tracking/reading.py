@@ -25,6 +25,9 @@ AT_A_TIME = 500  # ids in one query: SQLite takes at most 32,766 variables
 
 PARENT_TAG = "mlflow.parentRunId"
 
+KEPT, BEST = "val_accuracy", "best_val_accuracy"
+"""The validation accuracy of the last epoch, and of the best."""
+
 _DELETED = 2  # mlflow.entities.ViewType.DELETED_ONLY
 
 _RESUMED = re.compile(r"^resume\.(\d+)\.(.+)$")
@@ -60,6 +63,14 @@ class RecordedRun:
     def parent(self) -> str | None:
         """The id of the run that it is below."""
         return self.tags.get(PARENT_TAG)
+
+    @property
+    def kept_validation(self) -> float:
+        """The validation accuracy of the epoch whose weights it kept; NaN without one."""
+        first, second = KEPT, BEST
+        if self.params.get("training.restore_best_weights") == "true":
+            first, second = second, first
+        return self.metrics.get(first, self.metrics.get(second, math.nan))
 
 
 def effective(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:

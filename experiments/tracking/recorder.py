@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.dataset import describe
-from experiments.tracking.facts import Measurement
+from experiments.tracking.facts import NOTE_TAG, Measurement
 from experiments.tracking.journal import now
 from experiments.tracking.model import HASH_TAG, NAME, save_model
 from experiments.tracking.redaction import redact
@@ -75,7 +75,7 @@ class Recorder:
         self._params = dict(params or {})
         self._tags = dict(tags or {})
         if config.note is not None:
-            self._tags["mlflow.note.content"] = config.note
+            self._tags[NOTE_TAG] = config.note
         self._session = Session(config, folder, config.run_name or run_name or "", resume, warn)
 
     def __enter__(self) -> Recorder:

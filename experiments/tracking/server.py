@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.tracking import gate
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from cifar.imports import for_good
+from cifar.imports import first_import
 from experiments.tracking.redaction import redact
 
 _OUTAGE_CODES = ("TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
@@ -43,7 +43,7 @@ def import_mlflow() -> ModuleType:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the URL may hold a password
-    with for_good("mlflow"):
+    with first_import("mlflow"):
         import mlflow
 
     # it prints a traceback for a database that is locked for a moment, before it raises what we tell in one line

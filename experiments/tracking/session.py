@@ -17,7 +17,7 @@ from experiments.tracking.copies import facts_of_run
 from experiments.tracking.courier import Courier
 from experiments.tracking.credentials import may_go_to
 from experiments.tracking.database import shown
-from experiments.tracking.facts import ERROR_TAG, FOLDER_TAG, REFERENCE, RESUMES_TAG, RunFacts
+from experiments.tracking.facts import ERROR_TAG, FOLDER_TAG, NOTE_TAG, REFERENCE, RESUMES_TAG, RunFacts
 from experiments.tracking.life import signs_of_life
 from experiments.tracking.lookup import find_by_reference, identity_of
 from experiments.tracking.opening import Opened, Recorded, known_run, new_run, resumed_run
@@ -188,11 +188,11 @@ class Session:
         if self._resume is not None:
             number = int(there.tags.get(RESUMES_TAG, 0)) + 1
             differs = {f"resume.{number}.{name}": params[name] for name in there.changed(params)}
-            folder = {FOLDER_TAG: tags.pop(FOLDER_TAG)}  # where it is now counts
+            anew = {name: tags.pop(name) for name in (FOLDER_TAG, NOTE_TAG) if name in tags}  # what is so now counts
             differs |= {f"resume.{number}.{name}": text for name, text in tags.items() if there.tags.get(name) != text}
             if error := there.tags.get(ERROR_TAG):
                 differs |= {ERROR_TAG: "", f"resume.{number}.{ERROR_TAG}": error}
-            self.record("tags", values={RESUMES_TAG: str(number)} | folder | differs | signs_of_life())
+            self.record("tags", values={RESUMES_TAG: str(number)} | anew | differs | signs_of_life())
         there.params = params | there.params
 
     def _refuse_mistakes(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cifar.imports import for_good
+from cifar.imports import first_import
 from experiments.tracking import database, postgres
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
@@ -221,7 +221,7 @@ def _open_database(path: Path, experiment: str) -> Store:
 def _import_databases() -> None:
     """What MLflow keeps runs in a database with. It takes a second or two: before the lock, not under it."""
     import_mlflow()
-    with for_good("mlflow.store.tracking.sqlalchemy_store"):
+    with first_import("mlflow.store.tracking.sqlalchemy_store"):
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 

@@ -18,7 +18,6 @@ REGISTERED = "cifar10"
 CHAMPION = "champion"
 """The alias of the registered network that nothing better was found than."""
 
-SCORE = "best_val_accuracy"
 REAL = "cifar10"
 """The data set of the runs that `best` means, unless there are none: made-up images are easy."""
 
@@ -30,8 +29,8 @@ class NoSuchRunError(TrackingError):
 def run_id_of(word: str, config: TrackingConfig, having: str | None = None) -> str:
     """MLflow's id of the run that one of the WORDS means in a store.
 
-    `best`: of the finished trainings the one with the best validation accuracy; `latest`: the training that began last;
-    `champion`: the one whose network has this alias in the registry.
+    `best`: of the finished trainings the one whose weights have the best validation accuracy; `latest`: the training
+    that began last; `champion`: the one whose network has this alias in the registry.
 
     Args:
         word: which.
@@ -69,10 +68,10 @@ def latest(runs: Iterable[RecordedRun]) -> RecordedRun | None:
 
 
 def best(runs: Iterable[RecordedRun]) -> RecordedRun | None:
-    """The finished one with the best validation accuracy, on real images if there are such; of equals the first."""
-    scored = [run for run in runs if run.status == "FINISHED" and math.isfinite(run.metrics.get(SCORE, math.nan))]
+    """The finished one whose weights validate best, on real images where there are such; of equals the first."""
+    scored = [run for run in runs if run.status == "FINISHED" and math.isfinite(run.kept_validation)]
     real = [run for run in scored if run.params.get("data.name") == REAL]
-    return max(real or scored, key=lambda run: (run.metrics[SCORE], -run.began), default=None)
+    return max(real or scored, key=lambda run: (run.kept_validation, -run.began), default=None)
 
 
 def _champion(config: TrackingConfig) -> str:

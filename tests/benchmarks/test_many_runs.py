@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.many_runs import EPOCH_METRICS, SEEDS, configuration, make
-from cifar.config import flatten
+from cifar.fields import flatten
 from experiments.results.boards import boards
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import read_curves, read_runs

@@ -35,3 +35,10 @@ def test_a_report_is_a_markdown_table_with_its_remarks_below() -> None:
 def test_others_at_work_during_a_round_are_told_of() -> None:
     assert not any(line.startswith("BUSY") for line in circumstances(RESULTS, [0.01, 0.02]))
     assert any(line.startswith("BUSY") for line in circumstances(RESULTS, [0.01, 0.2]))
+
+
+def test_a_commit_that_was_changed_is_told_of() -> None:
+    assert "commit abc: python" in circumstances(RESULTS, [])[1]
+    assert (
+        "commit abc with uncommitted changes: python" in circumstances({**RESULTS, "uncommitted_changes": True}, [])[1]
+    )

@@ -2,7 +2,9 @@ import hashlib
 import io
 import os
 import pickle
+import struct
 import tarfile
+import zlib
 from functools import partial
 
 import numpy as np
@@ -186,3 +188,14 @@ def test_labels_that_are_no_list_of_numbers_are_refused(tiny, tmp_path, content)
     files = tiny.npm_files() | {"train_lables.json": content}
     said = message(tiny, tiny.archive(tmp_path / "a.tgz", files, "package"))
     assert said.startswith("a.tgz: train_lables.json: ")
+
+
+def test_a_picture_of_a_billion_pixels_is_refused_by_name(tiny, tmp_path):
+    header = struct.pack(">II5B", 40_000, 40_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    files = tiny.npm_files()
+    files["data_batch_1.png"] = (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
+    said = message(tiny, tiny.archive(tmp_path / "a.tgz", files, "package"))
+    assert said.startswith("a.tgz: data_batch_1.png: not read as PNG (")

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -131,6 +132,22 @@ def test_a_copied_cache_is_proven_again_and_then_trusted(folder, tiny, tmp_path)
         "size": (copy / "train_images.npy").stat().st_size,
         "mtime_ns": (copy / "train_images.npy").stat().st_mtime_ns,
     }
+
+
+def test_a_copied_cache_that_is_only_readable_is_proven_and_taken(folder, tiny, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, copy_function=shutil.copyfile)
+    monkeypatch.setattr("cifar.cache.FileLock", refusing)
+    arrays, source = cached(copy, tiny.proof, never)
+    assert source == "cache, from a test"
+    tiny.proof.check(arrays, "cache")
+    flip(copy / "test_labels.npy")
+    with pytest.raises(DataError, match=r"cannot be used .*Read-only file system"):
+        cached(copy, tiny.proof, never)
+
+
+def refusing(path):
+    raise OSError(errno.EROFS, "Read-only file system")
 
 
 def test_a_trusted_file_is_not_hashed_again(folder, tiny):

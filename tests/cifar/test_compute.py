@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cifar import compute
-from cifar.config import ComputeConfig, ConfigError
+from cifar.config import ComputeConfig
+from cifar.fields import ConfigError
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 
@@ -33,9 +35,32 @@ def test_a_process_is_set_up_once(changed: dict[str, object], message: str) -> N
         compute.prepare(ComputeConfig(**{"device": "cpu", **changed}))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("told", "cores"),
+    [
+        (("150000 100000",), 2),
+        (("max 100000",), 64),
+        (("50000", "100000"), 1),
+        (("-1", "100000"), 64),
+        (("no number",), 64),
+        ((), 64),
+    ],
+)
+def test_a_container_has_as_many_cores_as_it_is_given_time(
+    told: tuple[str, ...], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tuple(str(tmp_path / str(number)) for number in range(max(1, len(told))))
+    for file, text in zip(files, told, strict=False):
+        Path(file).write_text(f"{text}\n")
+    monkeypatch.setattr(compute, "_CPU_QUOTAS", (files,))
+    monkeypatch.setattr(compute.os, "sched_getaffinity", lambda process: set(range(64)))
+    assert compute.cores() == cores
+
+
 SCRIPT = """
 from cifar import compute
-from cifar.config import ComputeConfig, ConfigError
+from cifar.config import ComputeConfig
+from cifar.fields import ConfigError
 for refused in {refused}:
     try:
         compute.prepare(ComputeConfig(**refused))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pickle
 import subprocess
 import sys
 from typing import Any
@@ -19,7 +18,6 @@ from cifar.config import (
     SGD,
     Adam,
     ComputeConfig,
-    ConfigError,
     Constant,
     DataConfig,
     Model1Config,
@@ -27,10 +25,8 @@ from cifar.config import (
     RMSprop,
     RunConfig,
     TrainingConfig,
-    Validated,
-    flatten,
-    shown,
 )
+from cifar.fields import ConfigError, Validated, flatten
 
 RATE = ": expected a number above 0 and at most 100"
 TEXT = ": expected null or a line of text of 1 to 4096 printable characters"
@@ -100,16 +96,6 @@ def test_a_value_out_of_range_is_one_exact_line(cls: type[Validated], values: di
 def test_the_bounds_themselves_are_allowed(cls: type[Validated], values: dict[str, Any]) -> None:
     made = cls(**values)
     assert {name: getattr(made, name) for name in values} == values
-
-
-def test_a_whole_number_that_means_a_rate_is_kept_as_a_float() -> None:
-    learning_rate = SGD(learning_rate=1).learning_rate
-    assert (learning_rate, type(learning_rate)) == (1.0, float)
-
-
-def test_a_value_cannot_be_changed_afterwards() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        SGD().learning_rate = 1.0  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("table", [MODELS, OPTIMIZERS, SCHEDULES])
@@ -189,33 +175,6 @@ def test_mixed_precision_is_not_for_a_cpu() -> None:
 @pytest.mark.parametrize(("images", "steps"), [(64, 2), (65, 3), (32, 1)])
 def test_a_last_small_batch_is_a_step(images: int, steps: int) -> None:
     assert RunConfig(data=DataConfig(train_size=images)).steps_per_epoch == steps
-
-
-# --- the message -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"),
-        (False, "false"),
-        (0.1, "0.1"),
-        ("two\nlines\x1b[31m", "two\\nlines\\x1b[31m"),
-        ("é", "é"),
-        ("\ud800", "\\ud800"),
-        ("x" * 59, "x" * 59),
-        ("x" * 1000, "x" * 57 + "..."),
-    ],
-)
-def test_a_value_is_shown_as_one_short_printable_line(value: object, text: str) -> None:
-    assert shown(value) == text
-
-
-def test_an_error_crosses_processes_whole() -> None:
-    error = ConfigError("a.b", 3, "less", "Try 2")
-    copy = pickle.loads(pickle.dumps(error))
-    assert (copy.key, copy.value, copy.expected, copy.hint) == ("a.b", 3, "less", "Try 2")
-    assert str(copy) == str(error) == "a.b=3: expected less. Try 2"
 
 
 # --- flat and whole --------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from cifar.config import ConfigError, DataConfig
+from cifar.config import DataConfig
 from cifar.data import load_dataset, split, split_indices, with_mirrored
+from cifar.fields import ConfigError
 from cifar.proof import Proof
 from cifar.sources import Source
 

@@ -78,3 +78,10 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     with pytest.raises(DataError, match=r"bomb\.png: cannot be read as a picture \(Image size"):
         read_image(tmp_path / "bomb.png")
+
+
+def test_grey_of_16_bits_is_scaled(tmp_path: Path) -> None:
+    Image.fromarray(np.full((32, 32), 30_000, np.uint16)).save(tmp_path / "scan.png")
+    with Image.open(tmp_path / "scan.png") as saved:
+        assert saved.mode.startswith("I")
+    assert (read_image(tmp_path / "scan.png") == 30_000 // 257).all()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cifar.compute import UNUSED
-from cifar.imports import for_good, without
+from cifar.imports import first_import
 
 
 @pytest.fixture
@@ -25,28 +25,39 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sys.modules.pop("large_library", None)
 
 
-def test_a_library_is_not_there_within_and_is_there_afterwards(library: str) -> None:
-    with without(library), pytest.raises(ImportError):
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[str]:
+    """A module that the library could import."""
+    (tmp_path / "other_library.py").write_text("answer = 42\n")
+    yield "other_library"
+    sys.modules.pop("other_library", None)
+
+
+def test_what_it_is_to_do_without_is_missing_within_and_there_afterwards(library: str, other: str) -> None:
+    with first_import(library, without=(other,)):
+        with pytest.raises(ImportError):
+            __import__(other)
         __import__(library)
-    assert len(__import__(library).kept) == 1000
+    assert __import__(other).answer == 42
 
 
-def test_a_library_that_was_imported_before_stays(library: str) -> None:
-    imported = __import__(library)
-    with without(library):
-        assert __import__(library) is imported
-    assert sys.modules[library] is imported
+def test_what_was_imported_before_stays(library: str, other: str) -> None:
+    imported = __import__(other)
+    with first_import(library, without=(other,)):
+        assert __import__(other) is imported
+    assert sys.modules[other] is imported
 
 
-def test_it_is_there_again_after_an_error(library: str) -> None:
-    with pytest.raises(KeyError), without(library):
+def test_after_an_error_nothing_is_missing_and_garbage_is_collected_again(library: str, other: str) -> None:
+    with pytest.raises(KeyError), first_import(library, without=(other,)):
         raise KeyError
-    assert library not in sys.modules
+    assert other not in sys.modules
+    assert gc.isenabled()
 
 
 def test_no_garbage_is_looked_for_within_and_never_among_what_was_imported(library: str) -> None:
     frozen = gc.get_freeze_count()
-    with for_good(library):
+    with first_import(library):
         imported = __import__(library)
     assert not imported.collecting
     assert gc.isenabled()
@@ -54,18 +65,19 @@ def test_no_garbage_is_looked_for_within_and_never_among_what_was_imported(libra
     assert not any(imported.kept is each for each in gc.get_objects())
 
 
-def test_of_a_library_that_is_there_nothing_is_frozen(library: str) -> None:
+def test_of_a_library_that_is_there_nothing_is_frozen_or_hidden(library: str, other: str) -> None:
     __import__(library)
     frozen = gc.get_freeze_count()
-    with for_good(library):
+    with first_import(library, without=(other,)):
         assert gc.isenabled()
+        assert __import__(other).answer == 42
     assert gc.get_freeze_count() == frozen
 
 
 def test_who_had_collection_turned_off_keeps_it_so(library: str) -> None:
     gc.disable()
     try:
-        with for_good(library):
+        with first_import(library):
             __import__(library)
         assert not gc.isenabled()
     finally:

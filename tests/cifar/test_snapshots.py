@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar.config import MODELS, OPTIMIZERS, SCHEDULES, RunConfig, flatten
+from cifar.config import MODELS, OPTIMIZERS, SCHEDULES, RunConfig
 from cifar.durable import DamagedError
+from cifar.fields import flatten
 from cifar.snapshots import FILES, UNDECISIVE, Snapshot, decisive_settings, decode, encode
 
 

@@ -17,7 +17,6 @@ from cifar.config import (
     OPTIMIZERS,
     SGD,
     ComputeConfig,
-    ConfigError,
     Cosine,
     DataConfig,
     Model1Config,
@@ -28,6 +27,7 @@ from cifar.config import (
 )
 from cifar.data import Dataset
 from cifar.durable import remove_folder
+from cifar.fields import ConfigError
 
 pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu")
 
@@ -177,6 +177,16 @@ def test_a_diverging_training_says_where_and_what_to_try(tiny_dataset: Dataset, 
         TrainingDivergedError, match=r"in epoch \d+, by step \d of 9; try a lower optimizer.learning_rate"
     ):
         train(config, tiny_dataset, Memory())
+
+
+def test_answers_that_are_no_numbers_are_a_training_that_diverged(tiny_dataset: Dataset) -> None:
+    from cifar.training import TrainingDivergedError, score
+
+    answers = np.full((20, 10), 0.1, np.float32)
+    assert score(lambda images: answers, tiny_dataset.test).loss == pytest.approx(np.log(10))
+    answers[3, 4] = np.nan
+    with pytest.raises(TrainingDivergedError, match=r"the network's answers are NaN or infinite.*try a lower"):
+        score(lambda images: answers, tiny_dataset.test)
 
 
 def test_a_weight_that_is_no_number_is_noticed_even_where_relu_hides_it() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from cifar.config import MODELS, OPTIMIZERS, SCHEDULES, RMSprop, RunConfig, Validated
+from cifar.config import MODELS, OPTIMIZERS, SCHEDULES, RMSprop, RunConfig
+from cifar.fields import Validated
 from experiments.schema import NODES, TABLES, load
 from experiments.tracking.config import TrackingConfig
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.commandline import CommandLine, check, check_keys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,7 +223,7 @@ def test_a_file_that_builds_or_hides_something_is_refused_and_nothing_runs(
 HEAVY = ("tensorflow", "keras", "jax", "numpy", "mlflow", "keras_tuner", "matplotlib", "sklearn", "pandas")
 SCRIPT = f"""
 import sys
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.commandline import check
 try:
     check(sys.argv[1:])

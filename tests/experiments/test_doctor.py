@@ -98,6 +98,10 @@ def test_killed_runs_are_found_and_closed_with_all_that_is_known_and_live_ones_a
         for name in ("killed", "vanished"):
             pid, run_id = processes.pids[name], processes.ids[name]
             assert f"  problem  {name} (run {run_id}) is RUNNING in the store, but process {pid} of this " in printed
+        (project / "outputs" / "killed" / "ledger.jsonl").touch()
+        assert doctor(["--no-timing"]) == 1
+        assert "python -m experiments.sweep resume=outputs/killed\n" in capsys.readouterr().out
+        (project / "outputs" / "killed" / "ledger.jsonl").unlink()
         closes, goes_on = "--fix completes and closes it from its journal", "python -m experiments.run resume=outputs/"
         assert f"           {closes}; to go on with it: {goes_on}killed\n" in printed
         assert "  ok       1 run at work. alive (run " in printed

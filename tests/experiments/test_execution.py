@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cifar import training
-from cifar.config import ConfigError
 from cifar.data import Dataset
+from cifar.fields import ConfigError
 from experiments import execution
 from experiments.execution import LOG_FILE, RESULT_FILE, Place, execute, read_result, verdict, write_result
 from experiments.record import fingerprint, run_params, tracking_params

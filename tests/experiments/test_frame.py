@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cifar.checkpoints import CheckpointError
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from cifar.proof import DataError
 from experiments.frame import answer, new_parser, tell_error
 from experiments.schema import UsageError

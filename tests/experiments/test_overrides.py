@@ -7,7 +7,7 @@ import shlex
 import pytest
 from omegaconf.errors import ConfigKeyError
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.commandline import check
 from experiments.overrides import one_line
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.presets import expand
 from experiments.run import main
 
@@ -42,11 +43,35 @@ def test_what_is_typed_beside_it_counts_more(preset: Path) -> None:
     typed = ["model=model1", "seed=1", "training.epochs=2"]
     assert expand([f"experiment={preset}", *typed]) == ["epochs='quick'", *typed]
     assert expand(["epochs=long", f"experiment={preset}"]) == [
+        "epochs=long",
         "model='model2'",
         "model.filters=16",
         "seed=4",
-        "epochs=long",
     ]
+
+
+def test_flags_keep_their_values(preset: Path) -> None:
+    assert expand(["--cfg", "job", f"experiment={preset}", "-m"]) == [
+        "--cfg",
+        "job",
+        *expand([f"experiment={preset}"]),
+        "-m",
+    ]
+
+
+def test_a_group_that_is_typed_beside_a_preset_of_conf_experiment_counts_with_all_of_its_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = ["experiment=fast_model3", "optimizer=sgd", "epochs=long", "--cfg", "job"]
+    assert main(typed) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["optimizer"]["name"] == "sgd"
+    assert shown["optimizer"]["learning_rate"] == 0.01
+    assert shown["optimizer"]["weight_decay"] is None
+    assert shown["training"]["epochs"] == 50
+    assert shown["training"]["batch_size"] == 32
+    assert (shown["model"]["name"], shown["model"]["dense_dropout_rate"]) == ("model3", 0.4)
+    assert shown["data"]["random_flip"] is True
 
 
 def test_a_preset_of_conf_experiment_is_left_to_hydra() -> None:

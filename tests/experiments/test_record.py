@@ -22,10 +22,10 @@ from cifar.config import (
     Model1Config,
     RunConfig,
     TrainingConfig,
-    flatten,
 )
 from cifar.data import Dataset
 from cifar.evaluation import Evaluation, evaluate
+from cifar.fields import flatten
 from cifar.models import build_model
 from cifar.training import Trained
 from experiments import record

@@ -47,6 +47,14 @@ def test_the_same_machine_comes_to_the_same_bits(here: Path, capsys: pytest.Capt
     assert now.name == f"reproduction-of-{then.run_id[:8]}"
 
 
+def test_a_time_limit_does_not_shorten_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("mlflow.db")) as database, database:
+        limit = "UPDATE params SET value = '1e-06' WHERE key = 'training.max_minutes'"
+        assert database.execute(limit).rowcount == 1
+    assert main(["first"]) == 0
+    assert "verdict: identical to the bit, in all 2 epochs" in capsys.readouterr().out
+
+
 def test_the_first_difference_is_named_and_judged(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change("val_loss", 9.0, step=2)
     assert main(["first"]) == 0

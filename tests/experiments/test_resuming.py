@@ -309,6 +309,21 @@ def test_what_cannot_be_gone_on_with_is_one_line_and_changes_nothing(
     assert project.files == before
 
 
+@pytest.mark.parametrize(("named", "what"), [("sweeps/a/trials/0003", "is of a sweep"), ("sweeps/a", "is a sweep")])
+def test_a_sweep_and_its_trials_go_on_with_the_sweep(
+    project: Project, exit_code: Run, capsys: pytest.CaptureFixture[str], named: str, what: str
+) -> None:
+    trial = project.path / "sweeps" / "a" / "trials" / "0003"
+    shutil.copytree(project.folder, trial)
+    (project.path / "sweeps" / "a" / "ledger.jsonl").touch()
+    before = {file: file.read_bytes() for file in trial.rglob("*") if file.is_file()}
+    assert exit_code(f"resume={named}", "training.epochs=4") == 2
+    assert (
+        said(capsys) == f"error: resume={named}: {what}. To go on with it: python -m experiments.sweep resume=sweeps/a"
+    )
+    assert {file: file.read_bytes() for file in trial.rglob("*") if file.is_file()} == before
+
+
 def test_a_run_that_goes_on_is_not_taken_up_a_second_time(
     project: Project, exit_code: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

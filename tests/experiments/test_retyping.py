@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.commandline import check
 from experiments.retyping import LARGEST, as_typed, quoted, read_configuration
 from experiments.tracking.facts import RunFacts

@@ -9,17 +9,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from cifar.config import (
-    SGD,
-    ConfigError,
-    Cosine,
-    DataConfig,
-    Model3Config,
-    RunConfig,
-    TrainingConfig,
-    Validated,
-    flatten,
-)
+from cifar.config import SGD, Cosine, DataConfig, Model3Config, RunConfig, TrainingConfig
+from cifar.fields import ConfigError, Validated, flatten
 from experiments.schema import NODES, TABLES, Settings, UsageError, load, read_params
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.spelling import spelled

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.config import BayesianConfig, PruningConfig, RandomConfig, SweepConfig, WorkersConfig
 from experiments.search.plan import plan_of
 from experiments.search.records import Limits, differences
@@ -146,6 +146,10 @@ def test_nothing_else_may_since_trials_depend_on_it(typed: str) -> None:
 def test_a_limit_is_checked_as_at_the_beginning() -> None:
     with pytest.raises(ConfigError, match=r"sweep\.max_trials=0"):
         read_resumed(["sweep.max_trials=0"], Limits(20), WorkersConfig(), TrackingConfig())
+    with pytest.raises(
+        ConfigError, match=r"^sweep\.max_trials=null: expected a whole number at least 1, since the sweep"
+    ):
+        read_resumed(["sweep.max_trials=null"], Limits(20), WorkersConfig(), TrackingConfig())
 
 
 def test_threads_are_set_where_none_were_typed() -> None:

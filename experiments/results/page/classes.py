@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cifar.config import CLASS_NAMES
 from cifar.evaluation import Evaluation
-from experiments.results.boards import Board, kept_validation
+from experiments.results.boards import Board
 from experiments.tracking.artifacts import fetch
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import RecordedRun
@@ -68,7 +68,7 @@ def best_seen(boards: Iterable[Board], config: TrackingConfig) -> Classes:
 
 
 def _best(run: RecordedRun) -> tuple[float, int]:
-    score = kept_validation(run)
+    score = run.kept_validation
     return -score if math.isfinite(score) else 0, -run.began
 
 

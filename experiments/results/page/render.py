@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.results.boards import Board, Group, kept_validation
+from experiments.results.boards import Board, Group
 from experiments.results.findings import counted, findings
 from experiments.results.leaderboard import SEED, TEST
 from experiments.results.overview import Overview
@@ -106,7 +106,7 @@ def _objective(score: float, objective: str) -> str:
 
 
 def _scores(run: RecordedRun) -> str:
-    values = (kept_validation(run), run.metrics.get(TEST, math.nan))
+    values = (run.kept_validation, run.metrics.get(TEST, math.nan))
     validation, test = (f"{100 * value:.2f}" if math.isfinite(value) else NONE for value in values)
     return f"seed {run.params.get(SEED, NONE)}: {validation}, {test}"
 

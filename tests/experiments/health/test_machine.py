@@ -11,7 +11,7 @@ import pytest
 
 from experiments.health import machine
 from experiments.health.findings import Level
-from experiments.health.machine import disk, free_memory, gpu, has_nvidia, memory
+from experiments.health.machine import disk, gpu, has_nvidia, memory
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -103,12 +103,5 @@ def test_memory_that_a_run_does_not_fit_into_is_told(
 ) -> None:
     seen = SimpleNamespace(total=int(total), available=int(available))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: seen)
-    monkeypatch.setattr(machine, "_CGROUPS", ())
+    monkeypatch.setattr("experiments.search.machine._CGROUPS", ())
     assert next(memory()).level is level
-
-
-def test_the_limit_of_a_container_counts_as_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "limit").write_text("1000000\n")
-    (tmp_path / "none").write_text("max\n")
-    monkeypatch.setattr(machine, "_CGROUPS", (tmp_path / "limit", tmp_path / "none", tmp_path / "missing"))
-    assert free_memory() == (1_000_000, 1_000_000)

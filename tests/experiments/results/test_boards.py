@@ -7,7 +7,7 @@ from dataclasses import astuple
 
 import pytest
 
-from experiments.results.boards import boards, kept_validation, looks_at_test
+from experiments.results.boards import boards, looks_at_test
 from tests.experiments.results.recorded import recorded
 
 
@@ -60,7 +60,7 @@ def test_the_score_is_that_of_the_epoch_whose_weights_were_kept(
     restore: str | None, metrics: dict[str, float], kept: float
 ) -> None:
     run = recorded(metrics=metrics, training__restore_best_weights=restore)
-    assert kept_validation(run) == pytest.approx(kept, nan_ok=True)
+    assert run.kept_validation == pytest.approx(kept, nan_ok=True)
 
 
 def test_looks_at_the_test_images_are_counted() -> None:

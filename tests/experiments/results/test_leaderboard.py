@@ -9,7 +9,8 @@ from dataclasses import astuple
 
 import pytest
 
-from cifar.config import MODELS, OPTIMIZERS, SGD, DataConfig, RMSprop, RunConfig, flatten
+from cifar.config import MODELS, OPTIMIZERS, SGD, DataConfig, RMSprop, RunConfig
+from cifar.fields import flatten
 from experiments.results.leaderboard import FinishedRun, Leaderboard, as_json, build_leaderboard
 from experiments.results.statistics import Summary
 

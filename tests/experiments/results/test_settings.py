@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cifar.config import RunConfig, flatten
+from cifar.config import RunConfig
+from cifar.fields import flatten
 from experiments.results.settings import LEFT_OUT, decisive, setting
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search import cluster
 from experiments.search.cluster import ensure_answers, open_workers
 from experiments.search.config import WorkersConfig

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.config import (
     TUNERS,
     BayesianConfig,

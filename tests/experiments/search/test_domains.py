@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.domains import Choices, Domain, Range, Value, read_domain
 
 RATE = "optimizer.learning_rate"

@@ -154,7 +154,7 @@ def test_three_failures_in_a_row_for_the_same_reason_stop_the_sweep_with_it(tmp_
         driven(tmp_path, run, Limits(20))
     assert str(error.value) == (
         f"{tmp_path}: 3 trials in a row failed for the same reason: OSError: no space left, trial 7. "
-        "Mend that, then resume the sweep"
+        "Mend that, then resume the sweep; those that failed are not tried again"
     )
     assert len(read_ledger(tmp_path).ended) == 7
     assert len(driven(tmp_path, fine, Limits(20))[1].ended) == 20, "it can be gone on with"
@@ -569,7 +569,7 @@ def test_three_of_them_in_a_row_that_fail_for_the_same_reason_stop_the_sweep(tmp
         driven(tmp_path, run, Limits(3, final_seeds=3))
     assert str(error.value) == (
         f"{tmp_path}: 3 trials in a row failed for the same reason: OSError: no space left. "
-        "Mend that, then resume the sweep"
+        "Mend that, then resume the sweep; those that failed are not tried again"
     )
     assert len(read_ledger(tmp_path).finals) == 3
     _, history = driven(tmp_path, scoring, Limits(3, final_seeds=3))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.search.ledger import LEDGER_FILE
-from experiments.search.named import folder_of
+from experiments.search.named import folder_of, sweep_of
 from experiments.search.records import SweepError
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
@@ -46,3 +46,12 @@ def test_a_word_that_means_a_run_is_refused_with_what_works(word: str, project: 
         SweepError, match=rf"resume={word}: means a run; expected a sweep's folder, id or name, or latest$"
     ):
         folder_of(word, TrackingConfig())
+
+
+def test_a_run_of_a_sweep_knows_its_sweep(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweeps" / "a"
+    for folder in (sweep / "trials" / "0003", sweep / "finals" / "0001", tmp_path / "outputs" / "b"):
+        folder.mkdir(parents=True)
+    (sweep / LEDGER_FILE).touch()
+    assert sweep_of(sweep) == sweep_of(sweep / "trials" / "0003") == sweep_of(sweep / "finals" / "0001") == sweep
+    assert sweep_of(tmp_path / "outputs" / "b") is None

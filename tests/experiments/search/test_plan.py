@@ -13,7 +13,8 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from cifar.config import ConfigError, RunConfig
+from cifar.config import RunConfig
+from cifar.fields import ConfigError
 from experiments.overrides import Checker
 from experiments.search.plan import MOST_BASES, corners, lay_out, overrides_of, plan_of, read_tree
 from experiments.search.space import Parameter, Space, read_space

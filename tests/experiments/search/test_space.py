@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.domains import Choices
 from experiments.search.space import Space, read_space
 from tests.experiments.search.sweeps import SPACE

@@ -12,7 +12,7 @@ from experiments.search.config import read_tuner
 from experiments.search.oracles import Gaussian
 from experiments.search.records import Trial
 from experiments.search.space import Point, Space, read_space
-from experiments.search.tuner import BayesianTuner, NothingLeftError, Proposal, RandomTuner, Tuner
+from experiments.search.tuner import BayesianTuner, NothingLeftError, Proposal, RandomTuner, Tuner, initial_points
 from experiments.search.tuners import build_tuner
 from tests.experiments.search.sweeps import SMALL, TUNERS
 
@@ -173,3 +173,10 @@ def test_proposals_are_plain_values() -> None:
     kinds = {type(value) for trial in proposed(made("random"), 10) for value in trial.point.values()}
     assert kinds <= {str, int, float, bool, type(None)}
     assert asdict(Proposal({"seed": 1})) == {"point": {"seed": 1}, "rung": None}
+
+
+def test_a_point_is_drawn_for_each_searched_key_but_three_at_least_or_as_many_as_are_asked_for() -> None:
+    keys = {f"model.key{number}": [1, 2] for number in range(5)} | {"optimizer.rho": [0.9]}
+    space = read_space({"name": "s", "search": keys})
+    assert [initial_points(asked, space) for asked in (None, 2)] == [5, 2]
+    assert initial_points(None, read_space({"name": "s", "search": {"seed": [1, 2]}})) == 3

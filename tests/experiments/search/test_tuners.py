@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.search.config import PruningConfig, read_tuner
 from experiments.search.plan import Base, Plan, plan_of
 from experiments.search.space import read_space
-from experiments.search.tuner import BalancedTuner, BayesianTuner, GridTuner, HyperbandTuner, RandomTuner
+from experiments.search.tuner import (
+    BalancedTuner,
+    BayesianTuner,
+    GridTuner,
+    HyperbandTuner,
+    RandomTuner,
+    initial_points,
+)
 from experiments.search.tuners import build_tuner, check_tuner, trials_to_make
 from tests.experiments.search.sweeps import SMALL, SPACE, TUNERS, sweep_of
 
@@ -89,3 +96,30 @@ def test_a_grid_of_a_long_range_is_refused() -> None:
     fine = {"optimizer.learning_rate": {"low": 0.0, "high": 1.0, "step": 0.0005}}
     with pytest.raises(ConfigError, match="at most 1000 values on a grid"):
         check_tuner(read_tuner({"name": "grid"}), NONE, plan(fine))
+
+
+def test_a_hyperband_whose_shortest_trials_would_end_within_the_warm_up_is_refused() -> None:
+    config = read_tuner({"name": "hyperband", "max_epochs": 9})
+    for warmup in (0.5, 1):
+        check_tuner(config, NONE, plan(schedule={"name": "constant", "warmup_epochs": warmup}))
+    with pytest.raises(ConfigError) as error:
+        check_tuner(config, NONE, plan(schedule={"name": "constant", "warmup_epochs": 2.0}))
+    assert str(error.value) == (
+        "schedule.warmup_epochs=2.0: expected at most 1, the epochs of the shortest trials of tuner=hyperband"
+    )
+
+
+def test_a_bayesian_sweep_that_would_only_draw_at_random_is_refused() -> None:
+    space = read_space(SPACE)  # two options, each with three keys at least
+    each = min(initial_points(None, part) for part in (space.narrowed(space.compared or "", v) for v in space.strata))
+    few, enough = len(space.strata) * each, len(space.strata) * each + 1
+    assert trials_to_make(enough, read_tuner({"name": "bayesian"}), space) == enough
+    with pytest.raises(ConfigError) as error:
+        trials_to_make(few, read_tuner({"name": "bayesian"}), space)
+    assert str(error.value) == (
+        f"sweep.max_trials={few}: expected more than {few}, since tuner=bayesian draws {each} points at random first "
+        f"for each of the {len(space.strata)} options of {space.compared}. "
+        f"tuner.initial_points={each // 2} draws fewer"
+    )
+    with pytest.raises(ConfigError, match=r"^sweep\.max_trials=1: expected more than 3, .*\. Or choose tuner=random$"):
+        trials_to_make(1, read_tuner({"name": "bayesian"}), read_space(SMALL))

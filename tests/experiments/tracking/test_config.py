@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cifar.config import ConfigError, flatten
+from cifar.fields import ConfigError, flatten
 from experiments.tracking.config import TrackingConfig
 
 

@@ -221,3 +221,17 @@ def test_what_came_of_nothing_is_taken_back(tmp_path: Path) -> None:
 def test_where_there_is_no_journal_there_are_no_entries(tmp_path: Path) -> None:
     assert read_journal(tmp_path / JOURNAL_FILE) == []
     assert not is_being_written(tmp_path / JOURNAL_FILE)
+
+
+def test_one_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / JOURNAL_FILE
+    path.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")  # as another user's; the superuser may read all
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for look in (read_journal, is_being_written):
+        with pytest.raises(TrackingError) as error:
+            look(path)
+        assert str(error.value) == f"{path}: cannot be read (Permission denied)"

@@ -14,6 +14,7 @@ from experiments.sync import main as sync
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.journal import JOURNAL_FILE, Journal, read_journal
 from experiments.tracking.opening import put_aside
+from experiments.tracking.reading import effective
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
@@ -105,6 +106,27 @@ def test_settings_stay_and_what_differs_stands_beside_them(
     assert run.data.params == {"epochs": "3", "seed": "0", "new": "1"}
     told = {name: value for name, value in run.data.tags.items() if name.startswith("resume")}
     assert told == {"resumes": "2", "resume.1.epochs": "5", "resume.1.host": "b", "resume.2.epochs": "7"}
+
+
+def test_a_setting_that_is_set_back_is_told_again(store: Store, project: Path, new_recorder: NewRecorder) -> None:
+    first = stopped(new_recorder(run_name="first", params={"patience": None}))
+    for patience in (3, None, None):
+        with Recorder(TrackingConfig(), project / "outputs" / "1", None, {"patience": patience}, resume=first.run_id):
+            pass
+    tags = store.client.get_run(first.run_id).data.tags
+    told = {name: value for name, value in tags.items() if name.startswith("resume.")}
+    assert told == {"resume.1.patience": "3", "resume.2.patience": "null"}
+    assert effective({"patience": "null"}, tags) == {"patience": "null"}
+
+
+def test_a_note_replaces_the_one_before(store: Store, project: Path, new_recorder: NewRecorder) -> None:
+    first = stopped(new_recorder(TrackingConfig(note="a try")))
+    for note, described in ((None, "a try"), ("a good one", "a good one")):
+        with Recorder(TrackingConfig(note=note), project / "outputs" / "1", resume=first.run_id):
+            pass
+        tags = store.client.get_run(first.run_id).data.tags
+        assert tags["mlflow.note.content"] == described
+        assert not any(name.endswith("note.content") and name.startswith("resume") for name in tags)
 
 
 def test_a_run_that_no_server_knew_goes_on_by_its_reference(

@@ -132,3 +132,12 @@ def test_a_run_that_was_gone_on_with_has_the_settings_that_it_ended_with(store: 
     for asked in (None, "tags.a = 'longer'"):
         (run,) = read_runs(HERE, asked)
         assert run.params == {"training.epochs": "50"}
+
+
+def test_the_score_is_that_of_the_epoch_whose_weights_were_kept(store: Store) -> None:
+    run_id = record(store, "one", [0.5], **{"training.restore_best_weights": "true"})
+    store.client.log_metric(run_id, "val_accuracy", 0.6)
+    store.client.log_metric(run_id, "best_val_accuracy", 0.7)
+    assert [run.kept_validation for run in read_runs(HERE)] == [0.7]
+    store.client.set_tag(run_id, "resume.1.training.restore_best_weights", "false")
+    assert [run.kept_validation for run in read_runs(HERE)] == [0.6]

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.tracking.server import PASSWORD, ServerConfig, build_server
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import check_server

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cifar.config import ConfigError
+from cifar.fields import ConfigError
 from experiments.tracking import database as tracking_database
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder

@@ -39,6 +39,15 @@ def test_the_best_is_chosen_by_validation_among_those_that_finished() -> None:
     assert best([run(6), run(7, 0.9, status="KILLED")]) is None
 
 
+def test_the_best_is_judged_by_the_epoch_whose_weights_it_kept() -> None:
+    peaked = run(1, metrics={"best_val_accuracy": 0.75, "val_accuracy": 0.68})
+    steady = run(2, metrics={"best_val_accuracy": 0.73, "val_accuracy": 0.72})
+    assert best([peaked, steady]) == steady
+    params = {**peaked.params, "training.restore_best_weights": "true"}
+    restored = run(3, metrics={**peaked.metrics}, params=params)
+    assert best([peaked, steady, restored]) == restored
+
+
 def test_made_up_images_count_only_where_there_are_no_real_ones() -> None:
     made_up = run(1, 0.99, data="sample")
     assert best([made_up]) == made_up
