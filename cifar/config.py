@@ -348,7 +348,7 @@ class DataConfig(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig(Validated):
-    """What the training runs on. `threads` null takes every core; `precision` below float32 needs a GPU."""
+    """What the training runs on. `threads` null takes all cores it may use; `precision` below float32 needs a GPU."""
 
     node = "compute"
     device: str = choice("auto", "cpu", "gpu")

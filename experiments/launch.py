@@ -16,7 +16,7 @@ from experiments.commandline import CommandLine, check
 from experiments.folders import hydra_arguments, new_folder, option, redact_files
 from experiments.frame import tell_error
 from experiments.multirun import Membership, run_all
-from experiments.presets import expand
+from experiments.presets import expand, mixed
 from experiments.resuming import Resumption, prepare, take_out
 from experiments.retyping import quoted
 from experiments.tracking.service import TrackingError
@@ -41,14 +41,18 @@ def job(cfg: DictConfig) -> None:
 def launch(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line, or its run, is wrong."""
     try:
-        argv, named = take_out(expand(argv))
+        argv, named = take_out(argv)
+        argv = expand(argv) if named is None else argv
         resumed = prepare(named, argv) if named is not None else None
         argv = resumed.argv if resumed is not None else argv
         typed = check(argv)
+        notes = mixed(argv) if resumed is None else []
         folder = Path() if resumed is not None or typed.passthrough else _folder(typed)
     except (ConfigError, TrackingError, OSError) as error:  # the last: no folder can be made here
         tell_error(error)
         return 2
+    for line in notes:
+        print(line, file=sys.stderr)
     if typed.passthrough:
         _compose(argv)
         return 0

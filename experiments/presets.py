@@ -1,4 +1,4 @@
-"""A preset as it would be typed: of a file from anywhere, such as the best.yaml of a sweep, or beside a group."""
+"""`experiment=PATH`: a preset from anywhere, such as the best.yaml of a sweep, as it would be typed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from cifar import fields
 from experiments.folders import option
 from experiments.retyping import FILLED_BY, LARGEST, quoted
 from experiments.schema import UsageError
+from experiments.tracking.database import shown
 from experiments.usage import CONF
 
 KEY = "experiment"
@@ -19,34 +21,50 @@ KEY = "experiment"
 def expand(argv: list[str]) -> list[str]:
     """A command line with what a preset's file says in place of its path; what is typed beside it counts more.
 
-    `experiment=NAME`, of a file in `conf/experiment/`, is left to Hydra, unless a group is typed beside it
-    (`experiment=fast_model1 optimizer=sgd`): Hydra would take the group and put the preset's values into it.
+    `experiment=NAME`, of a file in `conf/experiment/`, is left as it is: Hydra knows it.
 
     Raises:
-        UsageError: the file is not there, or is no preset.
+        UsageError: the file is not there, is no preset, or is named beside another one.
     """
     named = option(argv, KEY)
-    if named is None:
+    if named is None or not named.endswith((".yaml", ".yml")):
         return argv
-    items = [(item, item.partition("=")[0].lstrip("+")) for item in argv]
-    given = [key for _, key in items if key != KEY]
-    if not named.endswith((".yaml", ".yml")):
-        path = CONF / KEY / f"{named}.yaml"
-        if not path.is_file() or not _changes(_read(path, f"{KEY}={named}"), given):
-            return argv
-        named = str(path)
-    if "," in named:
-        raise UsageError(
-            f"{KEY}={named}", "expected one file; several presets are named after files of conf/experiment/"
-        )
-    tree = _read(Path(named), f"{KEY}={named}")
-    expanded = [*_as_typed(tree, given)]
-    return [part for item, key in items for part in (expanded if key == KEY else [item])]
+    typed = f"{KEY}={named}"
+    if "," in named or len(list(_values(argv, KEY))) > 1:
+        raise UsageError(typed, "expected one file; several presets are named after files of conf/experiment/")
+    tree = _read(Path(named), typed)
+    if any(item != "_self_" for item in tree.get("defaults", []) if not isinstance(item, dict)):
+        raise UsageError(typed, "builds on another preset, which is found by names of conf/experiment/ only")
+    expanded = [*_as_typed(tree, [item.partition("=")[0].lstrip("+") for item in _typed(argv)])]
+    return [part for item in argv for part in (expanded if item in _values(argv, KEY) else [item])]
 
 
-def _changes(tree: dict[str, Any], given: list[str]) -> bool:
-    """Whether a group is given whose values the preset sets."""
-    return any(node in given or FILLED_BY.get(node) in given for node in tree if node != "defaults")
+def mixed(argv: list[str]) -> list[str]:
+    """A line for each group that is typed beside a preset of `conf/experiment/` and keeps values of the preset's.
+
+    That is Hydra's order: a preset comes last. `experiment=fast_model3 optimizer=sgd` has fast_model3's learning rate.
+    """
+    given = [item.partition("=")[0].lstrip("+") for item in _typed(argv)]
+    lines = []
+    for name in (option(argv, KEY) or "").split(","):
+        path = CONF / KEY / f"{name}.yaml"
+        for node, inner in _read(path, f"{KEY}={name}").items() if path.is_file() else ():
+            group = next((key for key in (node, FILLED_BY.get(node)) if key in given), None)
+            values = {f"{node}.{key}": value for key, value in inner.items()} if isinstance(inner, dict) else {}
+            kept = [f"{key}={fields.shown(value)}" for key, value in values.items() if key not in given]
+            if group and kept:
+                own = f"{KEY}={shown(path)} {group}=..."
+                lines.append(f"note: {KEY}={name} keeps {', '.join(kept)} beside {group}=...; without: {own}")
+    return lines
+
+
+def _typed(argv: list[str]) -> list[str]:
+    """What sets something; flags and their values do not."""
+    return [item for item in argv if "=" in item and not item.startswith("-")]
+
+
+def _values(argv: list[str], key: str) -> list[str]:
+    return [item for item in _typed(argv) if item.partition("=")[0].lstrip("+") == key]
 
 
 def _read(path: Path, typed: str) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def _judged(named: str, config: TrackingConfig, console: Console) -> Verdict:
     for line in premises(then, run, dataset):
         say(console, line)
     tracking = replace(config, run_name=f"reproduction-of-{then.run_id[:8]}", log_model=False)
+    run = _in_any_time(run, then, console)
     result = train_anew(Settings(run, tracking), console, {REPRODUCES_TAG: then.run_id}, dataset)
     if not result.run_id:
         raise TrackingError("the store does not have the new run, so it cannot be compared; see above")
@@ -90,13 +91,25 @@ def _judged(named: str, config: TrackingConfig, console: Console) -> Verdict:
 
 def _settings(then: Side) -> RunConfig:
     """What the run was set to, as long as it trained in fact."""
-    run = read_params(then.params)
-    epochs = max((len(curve) for curve in then.curves.values()), default=0)
+    run, epochs = read_params(then.params), _epochs(then)
     if not epochs:
         raise TrackingError(f"run {then.name}: recorded no epoch, so there is nothing to reproduce")
-    if epochs != run.training.epochs and run.schedule.spans_training:
-        return run  # its rates depend on the epochs that it was begun for
-    return replace(run, training=replace(run.training, epochs=epochs, max_minutes=None))
+    if epochs == run.training.epochs or run.schedule.spans_training:
+        return run
+    return replace(run, training=replace(run.training, epochs=epochs))
+
+
+def _epochs(then: Side) -> int:
+    return max((len(curve) for curve in then.curves.values()), default=0)
+
+
+def _in_any_time(run: RunConfig, then: Side, console: Console) -> RunConfig:
+    """Without a time limit: it trains as long as the run did, however busy this machine is."""
+    limit = run.training.max_minutes
+    if limit is not None and run.training.epochs != _epochs(then):  # its rates depend on the epochs it was begun for
+        say(console, f"training.max_minutes={limit:g} applies again: it may train for more or fewer epochs")
+        return run
+    return replace(run, training=replace(run.training, max_minutes=None))
 
 
 def premises(then: Side, run: RunConfig, dataset: Dataset) -> list[str]:

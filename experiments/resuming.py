@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from experiments.folders import CONFIG_FILE, option
 from experiments.retyping import as_typed, read_configuration
 from experiments.schema import Settings, UsageError
 from experiments.search.named import sweep_of
+from experiments.tracking.database import shown
 from experiments.tracking.facts import Measurement
 from experiments.tracking.finding import Found, find, is_folder
 from experiments.tracking.journal import JOURNAL_FILE
@@ -127,8 +129,9 @@ def _found(named: str, settings: Settings) -> Found:
 def _refuse_sweeps(named: str, folder: Path | None) -> None:
     """A trial that went on by itself would look at the test images, and its sweep would not know of it."""
     if folder is not None and (sweep := sweep_of(folder)) is not None:
-        what = "is a sweep" if sweep == folder else "is of a sweep"
-        raise UsageError(f"{KEY}={named}", what, f"To go on with it: python -m experiments.sweep {KEY}={sweep}")
+        what = "is a sweep" if sweep == folder.absolute() else "is of a sweep"
+        place = shlex.quote(shown(sweep))
+        raise UsageError(f"{KEY}={named}", what, f"To go on with it: python -m experiments.sweep {KEY}={place}")
 
 
 def _configuration(folder: Path, named: str) -> dict[str, Any]:

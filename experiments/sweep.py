@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from rich.console import Console
 
 from cifar.fields import ConfigError
 from experiments import dryrun
 from experiments.display import say
-from experiments.folders import new_folder, option
+from experiments.folders import new_folder
 from experiments.frame import tell_error
 from experiments.resuming import take_out
 from experiments.search.cluster import ensure_answers
@@ -17,7 +19,7 @@ from experiments.search.conduct import Means, code_facts, conduct, tell, threads
 from experiments.search.ledger import Ledger, open_ledger, read_ledger
 from experiments.search.named import folder_of
 from experiments.search.records import SweepError
-from experiments.sweepline import read_line, read_resumed
+from experiments.sweepline import read_line, read_resumed, typed_value
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError
 from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
@@ -87,7 +89,7 @@ def _begin(argv: list[str], console: Console) -> int:
 
 
 def _resume(named: str, argv: list[str], console: Console) -> int:
-    folder = folder_of(named, TrackingConfig(uri=option(argv, "tracking.uri")))
+    folder = _named(named, argv)
     means = Means.of(folder)
     resumed = read_resumed(argv, read_ledger(folder).limits, means.workers, means.tracking)
     means = Means(resumed.workers, resumed.tracking)
@@ -96,6 +98,15 @@ def _resume(named: str, argv: list[str], console: Console) -> int:
         ledger.extend(resumed.limits)
         means.keep(folder)
         return _work(ledger, means, console)
+
+
+def _named(named: str, argv: list[str]) -> Path:
+    """The folder of a sweep, by what a store that was typed knows of it, or else the usual one."""
+    typed = typed_value(argv, "tracking.uri")
+    if typed is not None:
+        with suppress(SweepError, TrackingError):
+            return folder_of(named, TrackingConfig(uri=typed))
+    return folder_of(named, TrackingConfig())
 
 
 def _work(ledger: Ledger, means: Means, console: Console) -> int:

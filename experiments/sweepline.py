@@ -158,6 +158,12 @@ def read_resumed(argv: list[str], limits: Limits, workers: WorkersConfig, tracki
     )
 
 
+def typed_value(argv: list[str], key: str) -> Any:
+    """The value that was typed for a key; None where none was, or null."""
+    values = [_parse(item).value() for item in argv if item.partition("=")[0] == key and "=" in item]
+    return values[-1] if values else None
+
+
 def _limits(settings: SweepConfig) -> Limits:
     if settings.max_trials is None:
         raise ConfigError("sweep.max_trials", None, "a whole number at least 1, since the sweep has begun")

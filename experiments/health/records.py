@@ -17,6 +17,7 @@ from experiments.tracking import census
 from experiments.tracking.census import Census, Journaled, Journals
 from experiments.tracking.closing import OpenRun, close, open_runs
 from experiments.tracking.completion import Completion
+from experiments.tracking.database import shown
 from experiments.tracking.lookup import identity_of
 from experiments.tracking.model import NAME
 from experiments.tracking.redaction import redact
@@ -143,8 +144,8 @@ def _dead(found: Census, run: OpenRun) -> Finding:
     advice = "--fix closes it as KILLED" if not run.journaled else "--fix completes and closes it from its journal"
     if folder := run.folder():
         sweep = sweep_of(folder)
-        command = f"experiments.{'sweep' if sweep else 'run'} resume={shlex.quote(str(sweep or folder))}"
-        advice += f"; to go on with it: python -m {command}"
+        command, place = ("sweep", shown(sweep)) if sweep else ("run", str(folder))
+        advice += f"; to go on with it: python -m experiments.{command} resume={shlex.quote(place)}"
     return problem(f"{run} is RUNNING in the store, but {run.verdict.why}", advice, partial(close, found.store, run))
 
 

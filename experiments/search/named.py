@@ -14,7 +14,8 @@ from experiments.tracking.words import WORDS
 
 def sweep_of(folder: Path) -> Path | None:
     """The folder of the sweep that a run's folder is of, or is itself; None of another run."""
-    return next((place for place in (folder, folder.parent.parent) if (place / LEDGER_FILE).is_file()), None)
+    here = folder.absolute()
+    return next((place for place in (here, here.parent.parent) if (place / LEDGER_FILE).is_file()), None)
 
 
 def folder_of(named: str, tracking: TrackingConfig) -> Path:

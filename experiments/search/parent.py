@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def open_parent(sweep: Sweep, folder: Path, tracking: TrackingConfig, warn: Call
     """The recorder of a sweep's run in its folder: of a new one, or of the one that an earlier session began."""
     entries = read_journal(folder / JOURNAL_FILE)
     return open_recorder(
-        tracking,
+        replace(tracking, note=None),  # it stands above what the sweep says of itself (see `SweepRecord`)
         folder,
         sweep.name,
         params={"sweep.space": sweep.space["name"], "sweep.objective": sweep.objective, "sweep.seed": sweep.seed}

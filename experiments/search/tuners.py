@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain, islice
 
 from cifar.config import SCHEDULES
 from cifar.fields import ConfigError
@@ -69,10 +69,9 @@ def check_tuner(config: TunerConfig, pruning: PruningConfig, plan: Plan) -> None
                 "one whose rate does not depend on training.epochs",
                 "tuner=hyperband lets a training go on for longer than it was begun for",
             )
-        shortest, warmup = (
-            Brackets(config.max_epochs, config.factor).epochs(0, 0),
-            base.tree["schedule"]["warmup_epochs"],
-        )
+        shortest = Brackets(config.max_epochs, config.factor).epochs(0, 0)
+        searched = (item.domain.ends for item in plan.space.parameters if item.key == "schedule.warmup_epochs")
+        warmup = max([base.tree["schedule"]["warmup_epochs"], *chain.from_iterable(searched)])
         if warmup > shortest:
             raise ConfigError(
                 "schedule.warmup_epochs",

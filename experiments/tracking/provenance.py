@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from cifar.compute import cpu_name
+from cifar.compute import cores, cpu_name
 from experiments.tracking.redaction import redact, redact_command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def _machine() -> dict[str, str]:
         "os": platform.platform(),
         "python": platform.python_version(),
         "cpu": cpu_name(),
-        "cpu.cores": str(os.cpu_count() or 1),
+        "cpu.cores": str(cores()),
         "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
     }
 

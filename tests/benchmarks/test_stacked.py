@@ -75,4 +75,4 @@ def test_trials_differ_in_all_that_they_may_differ_in() -> None:
 
 
 def test_every_way_has_a_name_in_the_table() -> None:
-    assert set(NAMES) == {"alone", *STACKED, "tensorflow"}
+    assert set(NAMES) == {"alone", "alone_products", *STACKED, "tensorflow"}

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from cifar.fields import ConfigError
-from experiments.presets import expand
+from experiments.presets import expand, mixed
 from experiments.run import main
+from experiments.usage import CONF
 
 PRESET = """\
 # @package _global_
@@ -59,19 +60,42 @@ def test_flags_keep_their_values(preset: Path) -> None:
     ]
 
 
-def test_a_group_that_is_typed_beside_a_preset_of_conf_experiment_counts_with_all_of_its_values(
-    capsys: pytest.CaptureFixture[str],
+def test_a_flag_s_value_is_no_group(preset: Path) -> None:
+    assert "model='model2'" in expand(["--config-dir", "model", f"experiment={preset}"])
+
+
+def test_values_that_a_preset_keeps_beside_a_group_are_told_and_the_file_s_path_drops_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed = ["experiment=fast_model3", "optimizer=sgd", "epochs=long", "--cfg", "job"]
-    assert main(typed) == 0
-    shown = yaml.safe_load(capsys.readouterr().out)
-    assert shown["optimizer"]["name"] == "sgd"
-    assert shown["optimizer"]["learning_rate"] == 0.01
-    assert shown["optimizer"]["weight_decay"] is None
-    assert shown["training"]["epochs"] == 50
-    assert shown["training"]["batch_size"] == 32
-    assert (shown["model"]["name"], shown["model"]["dense_dropout_rate"]) == ("model3", 0.4)
-    assert shown["data"]["random_flip"] is True
+    monkeypatch.chdir(CONF.parent)
+    typed = ["optimizer=sgd", "epochs=long", "training.batch_size=32", "--cfg", "job"]
+    assert main(["experiment=fast_model3", *typed]) == 0
+    shown, told = capsys.readouterr()
+    path = "experiment=conf/experiment/fast_model3.yaml"
+    assert told.splitlines() == [
+        "note: experiment=fast_model3 keeps optimizer.learning_rate=0.003, optimizer.weight_decay=0.1 beside "
+        f"optimizer=...; without: {path} optimizer=...",
+        f"note: experiment=fast_model3 keeps training.epochs=7 beside epochs=...; without: {path} epochs=...",
+    ]
+    kept = yaml.safe_load(shown)
+    assert (kept["optimizer"]["name"], kept["optimizer"]["weight_decay"], kept["training"]["epochs"]) == ("sgd", 0.1, 7)
+    assert main([path, *typed]) == 0
+    shown, told = capsys.readouterr()
+    assert told == ""
+    own = yaml.safe_load(shown)
+    assert (own["optimizer"]["learning_rate"], own["optimizer"]["weight_decay"]) == (0.01, None)
+    assert (own["training"]["epochs"], own["training"]["batch_size"]) == (50, 32)
+    assert (own["model"]["name"], own["model"]["dense_dropout_rate"], own["data"]["random_flip"]) == (
+        "model3",
+        0.4,
+        True,
+    )
+
+
+def test_where_nothing_is_kept_nothing_is_told() -> None:
+    assert mixed(["experiment=fast_model1", "seed=1", "model.filters=16", "compute=cpu"]) == []
+    assert mixed(["optimizer=sgd"]) == []
+    assert len(mixed(["-m", "experiment=fast_model1,fast_model3", "optimizer=sgd"])) == 2
 
 
 def test_a_preset_of_conf_experiment_is_left_to_hydra() -> None:
@@ -87,6 +111,7 @@ def test_a_preset_of_conf_experiment_is_left_to_hydra() -> None:
         ("a: [", "the file is no YAML"),
         ("a: &x {}\nb: *x", "more than a preset"),
         ("defaults: nothing", "the file is no preset"),
+        ("defaults: [seed_model1]", "builds on another preset"),
     ],
 )
 def test_what_is_no_preset_is_refused_in_one_line(preset: Path, text: str | None, told: str) -> None:
@@ -95,6 +120,11 @@ def test_what_is_no_preset_is_refused_in_one_line(preset: Path, text: str | None
         preset.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=told):
         expand([f"experiment={preset}"])
+
+
+def test_two_files_are_refused(preset: Path) -> None:
+    with pytest.raises(ConfigError, match="expected one file"):
+        expand([f"experiment={preset}", f"experiment={preset}"])
 
 
 def test_a_mistake_in_it_is_explained_like_one_that_was_typed(preset: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from cifar.fields import ConfigError
 from experiments.search.config import BayesianConfig, PruningConfig, RandomConfig, SweepConfig, WorkersConfig
 from experiments.search.plan import plan_of
 from experiments.search.records import Limits, differences
-from experiments.sweepline import read_line, read_resumed
+from experiments.sweepline import read_line, read_resumed, typed_value
 from experiments.tracking.config import TrackingConfig
 from experiments.usage import CONF
 
@@ -120,6 +120,12 @@ def test_limits_workers_and_the_store_may_change_when_a_sweep_is_resumed() -> No
     assert read_resumed([], resumed.limits, WorkersConfig(), TrackingConfig()).limits == resumed.limits
     assert resumed.workers == WorkersConfig(count=4, trial_timeout_minutes=3)
     assert resumed.tracking == TrackingConfig(uri="http://host:5000")
+
+
+def test_a_typed_value_is_read_as_hydra_does() -> None:
+    assert typed_value(["tracking.uri=null"], "tracking.uri") is None
+    assert typed_value(["tracking.uri='http://host:5000'", "sweep.max_trials=3"], "tracking.uri") == "http://host:5000"
+    assert typed_value(["sweep.max_trials=3"], "tracking.uri") is None
 
 
 def test_so_may_how_it_ends_and_what_it_takes_over() -> None:

@@ -12,6 +12,8 @@ from experiments.search.machine import count_workers, free_memory, gpus
 
 
 def test_there_is_a_worker_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_CGROUPS", ())
+    monkeypatch.setattr("cifar.compute._CPU_QUOTAS", ())
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2")
     assert gpus("auto") == ["0", "2"]
     assert count_workers(WorkersConfig(), "auto") == 2

@@ -48,10 +48,12 @@ def test_a_word_that_means_a_run_is_refused_with_what_works(word: str, project: 
         folder_of(word, TrackingConfig())
 
 
-def test_a_run_of_a_sweep_knows_its_sweep(tmp_path: Path) -> None:
+def test_a_run_of_a_sweep_knows_its_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = tmp_path / "sweeps" / "a"
     for folder in (sweep / "trials" / "0003", sweep / "finals" / "0001", tmp_path / "outputs" / "b"):
         folder.mkdir(parents=True)
     (sweep / LEDGER_FILE).touch()
     assert sweep_of(sweep) == sweep_of(sweep / "trials" / "0003") == sweep_of(sweep / "finals" / "0001") == sweep
     assert sweep_of(tmp_path / "outputs" / "b") is None
+    monkeypatch.chdir(sweep / "trials")
+    assert sweep_of(Path("0003")) == sweep

@@ -104,6 +104,9 @@ def test_a_hyperband_whose_shortest_trials_would_end_within_the_warm_up_is_refus
         check_tuner(config, NONE, plan(schedule={"name": "constant", "warmup_epochs": warmup}))
     with pytest.raises(ConfigError) as error:
         check_tuner(config, NONE, plan(schedule={"name": "constant", "warmup_epochs": 2.0}))
+    searched = {"schedule.warmup_epochs": {"low": 0.0, "high": 5.0}}
+    with pytest.raises(ConfigError, match=r"^schedule\.warmup_epochs=5\.0: expected at most 1, the epochs"):
+        check_tuner(config, NONE, plan(searched, schedule={"name": "constant", "warmup_epochs": 0.0}))
     assert str(error.value) == (
         "schedule.warmup_epochs=2.0: expected at most 1, the epochs of the shortest trials of tuner=hyperband"
     )
