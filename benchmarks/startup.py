@@ -46,7 +46,7 @@ The wall-clock of whole commands, from their start to their exit: help, an impor
 images with its record in MLflow; beside them, what importing Keras and the help of MLflow take. They take turns.
 """
 MORE = """
-Takes about three minutes on two cores. The results go to benchmarks/results/startup.json, and as a table to startup.md.
+Takes about four minutes on two cores. The results go to benchmarks/results/startup.json, and as a table to startup.md.
 """
 
 

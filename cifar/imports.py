@@ -12,8 +12,8 @@ from collections.abc import Iterator
 def first_import(library: str, without: tuple[str, ...] = ()) -> Iterator[None]:
     """What is imported in here with a library is not looked through for garbage: hundreds of thousands of objects.
 
-    Python would, again and again, while they are made, and in each whole collection from then on. Does nothing where
-    the library is imported already.
+    Python would, again and again, while they are made, and in each whole collection from then on. What little garbage
+    is among them (a thousand objects of TensorFlow's) stays. Does nothing where the library is imported already.
 
     Args:
         library: its name.
