@@ -30,13 +30,14 @@ def expand(argv: list[str]) -> list[str]:
     if named is None or not named.endswith((".yaml", ".yml")):
         return argv
     typed = f"{KEY}={named}"
-    if "," in named or len(list(_values(argv, KEY))) > 1:
+    presets = [item for item in _typed(argv) if _key(item) == KEY]
+    if "," in named or len(presets) > 1:
         raise UsageError(typed, "expected one file; several presets are named after files of conf/experiment/")
     tree = _read(Path(named), typed)
     if any(item != "_self_" for item in tree.get("defaults", []) if not isinstance(item, dict)):
         raise UsageError(typed, "builds on another preset, which is found by names of conf/experiment/ only")
-    expanded = [*_as_typed(tree, [item.partition("=")[0].lstrip("+") for item in _typed(argv)])]
-    return [part for item in argv for part in (expanded if item in _values(argv, KEY) else [item])]
+    expanded = [*_as_typed(tree, [*map(_key, _typed(argv))])]
+    return [part for item in argv for part in (expanded if item in presets else [item])]
 
 
 def mixed(argv: list[str]) -> list[str]:
@@ -44,7 +45,7 @@ def mixed(argv: list[str]) -> list[str]:
 
     That is Hydra's order: a preset comes last. `experiment=fast_model3 optimizer=sgd` has fast_model3's learning rate.
     """
-    given = [item.partition("=")[0].lstrip("+") for item in _typed(argv)]
+    given = [*map(_key, _typed(argv))]
     lines = []
     for name in (option(argv, KEY) or "").split(","):
         path = CONF / KEY / f"{name}.yaml"
@@ -63,8 +64,8 @@ def _typed(argv: list[str]) -> list[str]:
     return [item for item in argv if "=" in item and not item.startswith("-")]
 
 
-def _values(argv: list[str], key: str) -> list[str]:
-    return [item for item in _typed(argv) if item.partition("=")[0].lstrip("+") == key]
+def _key(item: str) -> str:
+    return item.partition("=")[0].lstrip("+")
 
 
 def _read(path: Path, typed: str) -> dict[str, Any]:

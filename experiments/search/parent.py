@@ -40,7 +40,7 @@ def open_parent(sweep: Sweep, folder: Path, tracking: TrackingConfig, warn: Call
     """The recorder of a sweep's run in its folder: of a new one, or of the one that an earlier session began."""
     entries = read_journal(folder / JOURNAL_FILE)
     return open_recorder(
-        replace(tracking, note=None),  # it stands above what the sweep says of itself (see `SweepRecord`)
+        replace(tracking, note=None) if entries else tracking,  # it stands above the leaderboard by then
         folder,
         sweep.name,
         params={"sweep.space": sweep.space["name"], "sweep.objective": sweep.objective, "sweep.seed": sweep.seed}

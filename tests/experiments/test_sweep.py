@@ -16,7 +16,7 @@ from experiments.search.conduct import Means
 from experiments.search.config import TUNERS, SweepConfig, WorkersConfig
 from experiments.search.driver import drive
 from experiments.search.ledger import Ledger, open_ledger
-from experiments.search.records import Limits
+from experiments.search.records import Limits, SweepError
 from experiments.search.workers import Here, Job, Outcome
 from experiments.sweep import main
 from experiments.tracking.config import TrackingConfig
@@ -107,6 +107,23 @@ def test_where_every_trial_fails_the_exit_code_is_1(
     monkeypatch.setattr(sweep, "conduct", conduct)
     with open_ledger(tmp_path) as ledger:
         assert sweep._work(ledger, Means(WorkersConfig(), TrackingConfig()), Console()) == code
+
+
+def test_a_sweep_is_looked_for_in_the_store_that_was_typed_and_then_in_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str | None] = []
+
+    def folder_of(named: str, tracking: TrackingConfig) -> Path:
+        asked.append(tracking.uri)
+        if tracking.uri is not None:
+            raise SweepError("there is no sweep yet")
+        return Path("sweeps/a")
+
+    monkeypatch.setattr(sweep, "folder_of", folder_of)
+    assert sweep._named("latest", ["tracking.uri=sqlite:///other.db"]) == Path("sweeps/a")
+    assert sweep._named("latest", ["tracking.uri=null"]) == Path("sweeps/a")
+    assert asked == ["sqlite:///other.db", None, None]
 
 
 def test_where_no_scheduler_answers_nothing_is_begun(

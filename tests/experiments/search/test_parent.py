@@ -19,6 +19,18 @@ from tests.experiments.search.sweeps import SMALL, SPACE, run_sweep, sweep_of
 from tests.experiments.search.test_board import history_of, trial
 
 
+def test_a_note_is_there_from_the_start_and_a_resumed_sweep_keeps_what_was_written_below_it(
+    database: Path, project: Path
+) -> None:
+    folder, note = project / "sweeps" / "a", TrackingConfig(note="why I did this")
+    for described in ("why I did this", "why I did this\n\n# Leaderboard"):
+        with open_parent(sweep_of(), folder, note, print) as recorder:
+            assert recorder.store is not None
+            run = recorder.store.client.get_run(recorder.run_id)
+            assert run.data.tags["mlflow.note.content"] == described
+            recorder.set_tags({"mlflow.note.content": "why I did this\n\n# Leaderboard"})
+
+
 def test_after_each_trial_the_sweeps_run_has_the_best_score_and_the_leaderboard(database: Path, project: Path) -> None:
     folder = project / "sweeps" / "a"
     with open_parent(sweep_of(), folder, TrackingConfig(), print) as recorder:

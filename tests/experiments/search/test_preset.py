@@ -55,3 +55,9 @@ def test_it_says_where_it_comes_from_and_how_little_that_proves(preset: Path) ->
     assert "# Trial 7, MLflow run abc: best val_accuracy 0.6123, one seed, the best of 20 trials of a sweep." in text
     assert "# Trained with compute.threads=1, which repeats it to the bit." in text
     assert "# A trial counts by its best epoch, so that one is kept: training.restore_best_weights." in text
+
+
+def test_under_val_loss_it_says_that_another_epoch_may_be_kept_than_the_one_that_counted() -> None:
+    trial = Trial(7, {}, asdict(RUN), state="finished", score=0.6123)
+    text = as_preset(trial, replace(sweep_of(), objective="val_loss"), 20, "best.yaml")
+    assert "# It counts by its best val_loss; kept is its best val_accuracy: training.restore_best_weights." in text
