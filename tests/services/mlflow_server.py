@@ -84,7 +84,7 @@ class Proxy:
     def __init__(self, server: Server) -> None:
         self.port, self.lost = free_port(), list[str]()
         self._server, self._lose = server, list[str]()
-        self._hold: dict[str, float] = {}
+        self._hold: dict[str, threading.Event] = {}
         self._listening: ThreadingHTTPServer | None = None
 
     @property
@@ -95,9 +95,9 @@ class Proxy:
         """The reply to the next request whose path ends so is lost; once for each."""
         self._lose += paths
 
-    def hold(self, path: str, seconds: float) -> None:
-        """The next request whose path ends so reaches the server only after so long."""
-        self._hold[path] = seconds
+    def hold(self, path: str) -> threading.Event:
+        """The next request whose path ends so reaches the server only once the event is set, or after a minute."""
+        return self._hold.setdefault(path, threading.Event())
 
     def open(self) -> Proxy:
         """Lets clients through from now on."""
@@ -126,7 +126,7 @@ class Proxy:
         body = client.rfile.read(int(client.headers.get("Content-Length", 0)))
         path = client.path.partition("?")[0]
         for ending in [ending for ending in self._hold if path.endswith(ending)]:
-            time.sleep(self._hold.pop(ending))
+            self._hold.pop(ending).wait(60)
         upstream = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
         headers = {**dict(client.headers.items()), "Host": f"127.0.0.1:{self._server.port}", "Connection": "close"}
         upstream.request(client.command, client.path, body, headers)

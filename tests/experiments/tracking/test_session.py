@@ -164,7 +164,7 @@ def test_a_server_that_hangs_does_not_hold_up_the_epochs(
     place: Place, server: Server, new_recorder: NewRecorder, the_truth: Callable[[Place], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)  # all that it waits for is waited out
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 3)  # all that it waits for is waited out
     monkeypatch.setattr(session, "OPENING_SECONDS", 1.5)
     monkeypatch.setattr(courier, "STEP_SECONDS", 1.5)
     took: list[float] = []
@@ -232,14 +232,15 @@ def test_a_run_that_the_server_makes_long_after_it_was_asked_to_does_not_stay(
     place: Place, proxy: Proxy, server: Server, new_recorder: NewRecorder, the_truth: Callable[[Place], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(session, "REQUEST_SECONDS", 1)
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 3)
     place.record(new_recorder(place.config, "before"))
-    proxy.hold("runs/create", 2)
+    may_be_made = proxy.hold("runs/create")
     recorder = place.record(new_recorder(place.config, "late", {"a": 1}, warn=place.said.append))
     assert (recorder.in_step, len(place.said)) == (True, 1)
+    may_be_made.set()
     client = MlflowClient(server.uri)
     experiment = client.get_experiment_by_name(place.config.experiment)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(client.search_runs([experiment.experiment_id])) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(client.search_runs([experiment.experiment_id])) == 3, "the server has made a second run"
