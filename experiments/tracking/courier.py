@@ -108,7 +108,8 @@ class Courier:
     def finish(self, seconds: float = math.inf, hurried: Callable[[], bool] = lambda: False) -> None:
         """Waits as long as it gets on, but not longer than `seconds`, trying once more if need be; then ends.
 
-        It ends too, within a moment, when `hurried` says so: the journal has everything.
+        It ends too, within a moment, when `hurried` says so: the journal has everything. Where the store has not all
+        of it by then and no request has failed yet, that it does not answer is the failure.
         """
         with self._changed:
             self._finishing = True
@@ -122,6 +123,8 @@ class Courier:
                 if left <= 0 or failed > 1 or (failed == 1 and time.monotonic() - began > SOON):
                     break
                 self._changed.wait(min(left, SOON / 2))
+            if self._pending and self.failure is None and not hurried():
+                self.failure = UnreachableError("the store lacks the end of the run", "no answer in time")
         self.close()
 
     def close(self) -> None:

@@ -187,6 +187,7 @@ def nothing_but_403() -> Iterator[str]:
 @pytest.fixture
 def impatient(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting and pauses shorter than a user's; what a user waits for is measured in tests/soak."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # a session shortens it, for all that comes after
     monkeypatch.setattr(session, "REQUEST_SECONDS", 2)
     monkeypatch.setattr(session, "OPENING_SECONDS", 2.5)
     monkeypatch.setattr(courier, "STEP_SECONDS", 3.0)

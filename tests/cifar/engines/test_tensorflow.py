@@ -183,11 +183,14 @@ def test_float16_scales_its_loss_and_still_learns(tiny_dataset: Dataset, tiny_da
     from cifar.config import ComputeConfig
     from cifar.engines.tensorflow import TensorFlowEngine
 
-    config = RunConfig(model=SMALL, data=tiny_data_config, compute=ComputeConfig(precision="float16"))
+    model = Model1Config(filters=4, dense_units=32, dropout_rate=0, dense_dropout_rate=0)
+    optimizer = RMSprop(learning_rate=0.003)
+    compute = ComputeConfig(precision="float16")
+    config = RunConfig(model=model, optimizer=optimizer, data=tiny_data_config, compute=compute)
     engine = TensorFlowEngine(config, tiny_dataset.train)
     assert isinstance(engine.optimizer, keras.optimizers.LossScaleOptimizer)
     losses = [engine.run_epoch(np.arange(70), lambda step: None).loss for _ in range(15)]
-    assert losses[-1] < losses[0]
+    assert losses[-1] < losses[0] - 0.2
 
 
 def test_an_engine_that_is_gone_leaves_no_images_in_memory(tiny_dataset: Dataset, tiny_data_config: DataConfig) -> None:

@@ -211,11 +211,13 @@ def test_at_the_end_a_step_has_its_time_and_no_more(quick: None) -> None:
     began = time.monotonic()
     hanging.finish()
     assert time.monotonic() - began == pytest.approx(1.0, abs=0.3)
+    assert isinstance(hanging.failure, UnreachableError)
+    assert hanging.failure.reason == "no answer in time"
     slow = started(FakeReplica(seconds=1.5))
     slow._on_step(300_000)  # three seconds' worth of a file
     slow.post([BEGIN])
     slow.finish()
-    assert slow.in_step
+    assert (slow.in_step, slow.failure) == (True, None)
 
 
 def test_a_mistake_at_the_start_is_raised_and_an_outage_is_not() -> None:
