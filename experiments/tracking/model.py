@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,19 +52,33 @@ def save_model(folder: Path, model: Any, example_images: np.ndarray) -> str:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mlflow\.")
         path = Path(unfinished, NAME)
         path.mkdir()
-        mlflow.keras.save_model(
-            model,
-            str(path),
-            signature=_signature(),
-            input_example=example_images,
-            pip_requirements=requirements(),  # without them MLflow loads the model in a process of its own to guess
-        )
+        with _installed_as_required():
+            mlflow.keras.save_model(
+                model,
+                str(path),
+                signature=_signature(),
+                input_example=example_images,
+                pip_requirements=requirements(),  # without them MLflow loads the model in a process of its own to guess
+            )
         for file in path.rglob("*"):
             sync_to_disk(file)
         shutil.rmtree(folder, ignore_errors=True)
         path.rename(folder)
         sync_to_disk(folder.parent)
     return file_sha256(folder / MODEL_FILE)
+
+
+@contextmanager
+def _installed_as_required() -> Iterator[None]:
+    """Has MLflow not read all that is installed, for over a second, to see that what is required is: it is, exactly."""
+    from mlflow.utils import environment
+
+    check = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda requirements: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = check
 
 
 def requirements() -> list[str]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from email.parser import HeaderParser
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -34,8 +35,15 @@ def describe_environment(command: Sequence[str] | None = None, folder: Path = PR
 
 def packages() -> str:
     """Every installed distribution as `name==version`, a line each, sorted: what `pip freeze` prints."""
-    found = {f"{item.name}=={item.version}" for item in metadata.distributions() if item.name}
+    found = {line for item in metadata.distributions() if (line := _pinned(item))}
     return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+
+
+def _pinned(item: metadata.Distribution) -> str:
+    """`name==version`; empty for what has no name. The long description, which takes a while, is not parsed."""
+    text = item.read_text("METADATA") or item.read_text("PKG-INFO") or ""
+    headers = HeaderParser().parsestr(text.partition("\n\n")[0])
+    return f"{headers['Name']}=={headers['Version']}" if headers["Name"] else ""
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.tracking.model import save_model
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
@@ -88,6 +89,21 @@ def test_it_carries_signature_example_requirements_params_and_metrics(run_id: st
     ]
     example = json.loads((folder / "serving_input_example.json").read_text())
     assert example == {"inputs": IMAGES[:2].tolist()}
+
+
+def test_to_require_the_versions_that_are_installed_mlflow_does_not_read_what_else_is(
+    network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.utils import environment, requirements_utils
+
+    read: list[str] = []
+    monkeypatch.setattr(requirements_utils, "_init_packages_to_modules_map", lambda: read.append("all"))
+    check = environment.warn_dependency_requirement_mismatches
+    save_model(tmp_path / "saved", network, IMAGES[:2])
+    assert read == []
+    assert environment.warn_dependency_requirement_mismatches is check
+    check(["numpy>=1"])
+    assert read == ["all"], "else this test would not see it"
 
 
 def test_no_metric_of_the_run_is_doubled(run_id: str, store: Store) -> None:

@@ -101,6 +101,7 @@ def test_the_packages_are_a_sorted_list_of_exact_versions() -> None:
     assert f"numpy=={metadata.version('numpy')}" in lines
     assert lines == sorted(lines, key=str.lower)
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==\S+", line) for line in lines)
+    assert set(lines) == {f"{item.name}=={item.version}" for item in metadata.distributions() if item.name}
 
 
 def digest(folder: Path) -> str:
