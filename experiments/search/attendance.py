@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 from experiments.search.records import SweepError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, SpecCluster
 
 ANSWER_SECONDS = 20.0
 """So long a scheduler may take to answer. The connection to one that is frozen, or cut off, breaks much later."""
 
 ALONE_SECONDS = 10.0
 """After so long it is said that trials wait for a cluster that has no worker; one that is replaced is back sooner."""
+
+COMING_SECONDS = 60.0
+"""And that those of this machine, which are started again by themselves, have not come."""
+
+AGAIN_SECONDS = 5.0
+"""So often it is tried to start processes of this machine anew that did not come up."""
 
 Present = Mapping[str, Mapping[str, Any]]
 """What Dask tells of each worker, by its address."""
@@ -37,6 +43,7 @@ class Attendance:
         self._seen = 0
         self._alone_since: float | None = None
         self._told = False
+        self._again_at = 0.0
 
     @property
     def capacity(self) -> int:
@@ -65,19 +72,46 @@ class Attendance:
             raise SweepError("the workers have several threads each; start them with --nthreads 1 and more of them")
         self._seen = len(single)
         self._tell_of_waiting(is_awaited)
+        if self._client.cluster is not None and time.monotonic() >= self._again_at:
+            self._again_at = time.monotonic() + AGAIN_SECONDS
+            _start_again(self._client.cluster)
         return single
 
     def _tell_of_waiting(self, is_awaited: bool) -> None:
-        """Those of this machine come by themselves."""
-        if self._seen or not is_awaited or self._client.cluster is not None:
+        if self._seen or not is_awaited:
             if self._told and self._seen:
                 log.warning("a worker has joined; the sweep goes on")
             self._alone_since, self._told = None, False
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
-        elif not self._told and time.monotonic() - self._alone_since > ALONE_SECONDS:
-            log.warning(
-                "%s has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
-                self._client.scheduler.address,
-            )
+        elif not self._told and time.monotonic() - self._alone_since > self._patience:
+            log.warning("%s. Ctrl-C stops the sweep", self._waiting_for)
             self._told = True
+
+    @property
+    def _patience(self) -> float:
+        return ALONE_SECONDS if self._client.cluster is None else COMING_SECONDS
+
+    @property
+    def _waiting_for(self) -> str:
+        if self._client.cluster is None:
+            address = self._client.scheduler.address
+            return f"{address} has no worker; waiting for one to join (dask worker ... --nthreads 1)"
+        return (
+            f"no worker process has come up for {COMING_SECONDS:g} s, and they are started again and again: memory or "
+            "processes may have run out (python -m experiments.doctor); try workers.count=1"
+        )
+
+
+def _start_again(cluster: SpecCluster) -> None:
+    """Start processes of this machine anew that died while they came up: Dask starts only those again that were up."""
+    from distributed.core import Status
+
+    def start() -> None:
+        for number, nanny in [*cluster.workers.items()]:
+            if nanny.status in (Status.closed, Status.failed):
+                del cluster.workers[number]
+        if len(cluster.workers) < len(cluster.worker_spec):
+            cluster.scale(len(cluster.worker_spec))
+
+    cluster.loop.add_callback(start)

@@ -17,6 +17,7 @@ from cifar.fields import ConfigError
 from experiments.search.config import WorkersConfig
 from experiments.search.machine import count_workers, free_memory, gpus
 from experiments.search.pool import DaskWorkers, restart
+from experiments.search.records import SweepError
 from experiments.search.workers import Job, Outcome
 from experiments.tracking.service import first_line
 
@@ -63,6 +64,7 @@ def open_workers(
 
     Raises:
         ConfigError: nothing answers at the address.
+        SweepError: processes of this machine do not come up.
     """
     import dask
     from distributed import Client
@@ -162,13 +164,20 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
         for number in range(count)
     }
     scratch.mkdir(parents=True, exist_ok=True)
-    return SpecCluster(
-        workers=specs,
-        scheduler={"cls": Scheduler, "options": quiet},
-        security=security,
-        silence_logs=logging.CRITICAL,
-        name="sweep",
-    )
+    try:
+        return SpecCluster(
+            workers=specs,
+            scheduler={"cls": Scheduler, "options": quiet},
+            security=security,
+            silence_logs=logging.CRITICAL,
+            name="sweep",
+        )
+    except (OSError, RuntimeError) as error:  # Dask's own, of a process that died while it came up
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise SweepError(
+            f"a worker process did not come up ({first_line(error.__cause__ or error)}). Memory or processes may have "
+            f"run out (python -m experiments.doctor); {count} were asked for, try workers.count=1"
+        ) from error
 
 
 def _close(cluster: SpecCluster) -> None:

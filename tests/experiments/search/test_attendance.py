@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,5 +32,30 @@ def test_a_cluster_without_workers_is_waited_for_and_that_is_said_once(
         workers.close()
     assert caplog.messages == [
         "tcp://host:8786 has no worker; waiting for one to join (dask worker ... --nthreads 1). Ctrl-C stops the sweep",
+        "a worker has joined; the sweep goes on",
+    ]
+
+
+def test_processes_of_this_machine_come_by_themselves_and_where_none_does_for_long_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(attendance, "ALONE_SECONDS", 0.01)
+    monkeypatch.setattr(attendance, "COMING_SECONDS", 0.5)
+    client: Any = FakeClient()
+    client.cluster = SimpleNamespace(loop=SimpleNamespace(add_callback=lambda start: None))
+    with caplog.at_level(logging.WARNING, attendance.__name__):
+        workers = DaskWorkers(client, in_folder(tmp_path), 1, None)
+        future = workers.submit(job(FINE))
+        time.sleep(0.2)
+        assert caplog.messages == []
+        wait_for(lambda: caplog.messages)
+        time.sleep(0.1)
+        client.workers["tls://late:1"] = {"nthreads": 1, "status": "running"}
+        assert future.result(SECONDS).score == 0.5
+        workers.close()
+    assert caplog.messages == [
+        "no worker process has come up for 0.5 s, and they are started again and again: memory or processes may have "
+        "run out (python -m experiments.doctor); try workers.count=1. Ctrl-C stops the sweep",
         "a worker has joined; the sweep goes on",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -10,10 +12,12 @@ import psutil
 import pytest
 
 from cifar.fields import ConfigError
-from experiments.search import cluster
+from experiments.search import attendance, cluster
 from experiments.search.cluster import ensure_answers, open_workers
 from experiments.search.config import WorkersConfig
-from tests.experiments.search.jobs import SLEEPS, in_folder, job
+from experiments.search.records import SweepError
+from experiments.search.workers import WorkerLostError
+from tests.experiments.search.jobs import FINE, SLEEPS, in_folder, job
 
 
 def listening() -> set[str]:
@@ -40,6 +44,44 @@ def test_workers_listen_here_only_and_end_with_the_sweep_and_leave_nothing(
     process = int((tmp_path / "sleeps").read_text())
     assert not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
     assert [path.name for path in tmp_path.iterdir()] == ["sleeps"]
+
+
+DIES_WHERE_TOLD = "import os\nif os.path.exists({!r}): os._exit(1)\n"
+"""What a worker runs before all else."""
+
+
+def test_processes_that_die_while_they_come_up_are_started_again_until_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "die"
+    monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", DIES_WHERE_TOLD.format(str(told)))
+    monkeypatch.setattr(attendance, "AGAIN_SECONDS", 0.5)
+    with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
+        first = workers.submit(job(SLEEPS))
+        while not (tmp_path / "sleeps").exists() or not (tmp_path / "sleeps").read_text():
+            time.sleep(0.02)
+        told.touch()
+        os.kill(int((tmp_path / "sleeps").read_text()), signal.SIGKILL)
+        with pytest.raises(WorkerLostError):
+            first.result(60)
+        second = workers.submit(job(FINE))
+        with pytest.raises(TimeoutError):
+            second.result(8)
+        told.unlink()
+        assert second.result(60).score == 0.5
+
+
+def test_where_none_comes_up_at_the_start_that_is_one_line_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", "raise MemoryError('no more')\n")
+    expected = r"^a worker process did not come up \(no more\)\. Memory or .*; 2 were asked for, try workers\.count=1$"
+    with (
+        pytest.raises(SweepError, match=expected),
+        open_workers(WorkersConfig(count=2), in_folder(tmp_path), tmp_path, "cpu"),
+    ):
+        pass
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
