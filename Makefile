@@ -2,7 +2,7 @@
 # make run    get the data, train model1, print what it scores      make run ARGS="model=model2 optimizer=sgd"
 # make test   pass the tests                                        make check   lint and types
 # make report say who is best, and write report.html
-# make ui     look at the runs in a browser                          make soak    try for an hour what must not be lost
+# make ui     look at the runs in a browser                          make soak    try half an hour what must not be lost
 # make doctor look for what is wrong with this machine and the runs  make doctor ARGS=--fix
 # make bench  time training beside other ways to do it              make bench-sweep  the same for whole sweeps
 # make bench-startup  time commands that only start                 make bench-accuracy  time the way to the document's accuracy
@@ -60,7 +60,7 @@ bench-accuracy: $(READY)
 # The environment: made once from exact versions with hashes; made again when the lock file changes.
 $(READY): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.11 to 3.13 is needed; $$($(PYTHON) --version 2>&1) was found. Name another: make PYTHON=python3.11"; exit 2; }
+	  { echo "Python 3.11 to 3.13 is needed; $$($(PYTHON) --version 2>&1) was found. Name another: make setup PYTHON=python3.11"; exit 2; }
 	@echo "Setting up $(VENV) (once; a few minutes, about 3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) --require-hashes --requirement requirements-build.lock

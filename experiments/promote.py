@@ -41,7 +41,7 @@ images, over several seeds. Seeds that are missing are trained first. The settin
 
 RUN       MLflow's id, the beginning of it, the run's name or folder; best, latest or champion
 --seeds   of the setting, at least so many (3); of the champion's all count that the store has
---name    of the preset: conf/experiment/NAME.yaml (the run's name)
+--name    of the preset: conf/experiment/NAME.yaml (the run's name without its seed)
 --force   register it although it is not better, and replace a preset of this name
 --uri     another store than mlflow.db here, or $MLFLOW_TRACKING_URI
 

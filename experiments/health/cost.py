@@ -12,8 +12,8 @@ from experiments.health.findings import Finding, Tell, note
 from experiments.health.machine import gpu, has_nvidia
 from experiments.speed import BATCHES, Speed, busy, measure
 
-AROUND_SECONDS = 13.0
-"""Start and results of a run, which go beside its epochs: measured with model1 on two cores."""
+AROUND_SECONDS = 18.0
+"""Start and results of a run, which go beside its epochs: see benchmarks/results/startup.md."""
 
 SWEEP = 30
 """Runs of a sweep that is told about."""

@@ -24,7 +24,7 @@ def versions(file: Path = PROJECT / "pyproject.toml") -> Iterator[Finding]:
     project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
     python = platform.python_version()
     if not SpecifierSet(project["requires-python"]).contains(python, prereleases=True):
-        yield problem(f"Python {python}: {project['requires-python']} is needed", "make PYTHON=python3.11")
+        yield problem(f"Python {python}: {project['requires-python']} is needed", "make setup PYTHON=python3.11")
     wrong = list(_wrong(project["dependencies"]))
     yield from (problem(line, INSTALL) for line in wrong)
     if not wrong:

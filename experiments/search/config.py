@@ -104,8 +104,8 @@ class SweepConfig(Validated):
 class WorkersConfig(Validated):
     """Who trains the trials: processes of this machine, or those of the Dask cluster at `address`.
 
-    `count` null: one for each GPU, or else for each core; of a cluster all of its workers. A trial that has not ended
-    after `trial_timeout_minutes` is taken to hang: its worker is killed and it is tried again.
+    `count` null: one for each GPU, or else for each core as far as memory goes; of a cluster all of its workers. A
+    trial that has not ended after `trial_timeout_minutes` is taken to hang: its worker is killed and it is tried again.
     """
 
     node = "workers"
