@@ -15,7 +15,7 @@ from experiments.speed import Speed
 def test_the_cost_of_a_run_is_that_of_its_epochs_and_what_is_around_them() -> None:
     run = RunConfig()
     speed = Speed(training=4500.0, validation=5000.0)
-    assert told("model1", run, speed) == ("model1: 4,500 images/s; an epoch 11 s, a run 2 min 58 s, a sweep 1 h 29 min")
+    assert told("model1", run, speed) == ("model1: 4,500 images/s; an epoch 11 s, a run 3 min 3 s, a sweep 1 h 31 min")
 
 
 def test_each_network_has_a_line_and_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
