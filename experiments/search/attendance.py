@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from experiments.search.records import SweepError
@@ -78,7 +81,7 @@ class Attendance:
         return single
 
     def _tell_of_waiting(self, is_awaited: bool) -> None:
-        if self._seen or not is_awaited:
+        if not is_awaited or self._seen >= self._expected:
             if self._told and self._seen:
                 log.warning("a worker has joined; the sweep goes on")
             self._alone_since, self._told = None, False
@@ -87,6 +90,11 @@ class Attendance:
         elif not self._told and time.monotonic() - self._alone_since > self._patience:
             log.warning("%s. Ctrl-C stops the sweep", self._waiting_for)
             self._told = True
+
+    @property
+    def _expected(self) -> int:
+        """How many workers there have to be; a cluster of the user's may have as many as it likes."""
+        return 1 if self._client.cluster is None else self._count or 1
 
     @property
     def _patience(self) -> float:
@@ -98,8 +106,9 @@ class Attendance:
             address = self._client.scheduler.address
             return f"{address} has no worker; waiting for one to join (dask worker ... --nthreads 1)"
         return (
-            f"no worker process has come up for {COMING_SECONDS:g} s, and they are started again and again: memory or "
-            "processes may have run out (python -m experiments.doctor); try workers.count=1"
+            f"{self._seen} of {self._count} worker processes are up, for {COMING_SECONDS:g} s now, though the others "
+            "are started again and again: memory or processes may have run out (python -m experiments.doctor); try "
+            "workers.count=1"
         )
 
 
@@ -110,6 +119,8 @@ def _start_again(cluster: SpecCluster) -> None:
     def start() -> None:
         for number, nanny in [*cluster.workers.items()]:
             if nanny.status in (Status.closed, Status.failed):
+                with suppress(ProcessLookupError, AttributeError, TypeError):  # it may be frozen
+                    os.kill(nanny.pid, signal.SIGKILL)
                 del cluster.workers[number]
         if len(cluster.workers) < len(cluster.worker_spec):
             cluster.scale(len(cluster.worker_spec))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SCRATCH = "workers"
 """The folder, in the sweep's, of the workers' own files while it is worked on."""
+
+START_SECONDS = 120.0
+"""So long a worker process may take to come up: it imports Dask, which takes seconds."""
 
 CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
@@ -155,6 +159,7 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
         "local_directory": str(scratch),
         "silence_logs": logging.CRITICAL,
         "preload": [_DEAF_TO_CTRL_C],
+        "death_timeout": START_SECONDS,
     }
     specs = {
         number: {
@@ -164,6 +169,7 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
         for number in range(count)
     }
     scratch.mkdir(parents=True, exist_ok=True)
+    others, clusters = {*multiprocessing.active_children()}, {*SpecCluster._instances}
     try:
         return SpecCluster(
             workers=specs,
@@ -172,12 +178,25 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
             silence_logs=logging.CRITICAL,
             name="sweep",
         )
-    except (OSError, RuntimeError) as error:  # Dask's own, of a process that died while it came up
+    except BaseException as error:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell of tasks that nobody waits for now
+        for process in {*multiprocessing.active_children()} - others:
+            process.kill()
+        SpecCluster._instances &= clusters  # Dask would close it at the exit, and fail with a traceback
         shutil.rmtree(scratch, ignore_errors=True)
-        raise SweepError(
-            f"a worker process did not come up ({first_line(error.__cause__ or error)}). Memory or processes may have "
-            f"run out (python -m experiments.doctor); {count} were asked for, try workers.count=1"
-        ) from error
+        # Dask's own, of a process that died while it came up; the last of one that never did
+        if isinstance(error, OSError | RuntimeError | AssertionError):
+            raise _not_started(count, error) from error
+        raise
+
+
+def _not_started(count: int, error: Exception) -> SweepError:
+    in_time = not isinstance(error, TimeoutError | AssertionError)
+    why = first_line(error.__cause__ or error) if in_time else f"not within {START_SECONDS:g} s"
+    return SweepError(
+        f"a worker process did not come up ({why}). Memory or processes may have run out "
+        f"(python -m experiments.doctor); {count} were asked for, try workers.count=1"
+    )
 
 
 def _close(cluster: SpecCluster) -> None:

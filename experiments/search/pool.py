@@ -147,21 +147,19 @@ class DaskWorkers:
 
         lost = WorkerLostError(f"its worker {task.worker} died")
         if not task.remote.done():
-            task.remote.cancel(force=True)
+            _cancel(task)
             task.future.set_exception(lost)
             return
         try:
             task.future.set_result(task.remote.result(timeout=ANSWER_SECONDS))
         except (KilledWorker, CancelledError):
             task.future.set_exception(lost)
-        except TimeoutError as error:  # the trial's own, or its worker died before it handed its result over
+        except Exception as error:  # the trial's own, or worker or scheduler went before the result was handed over
             task.future.set_exception(error if task.remote.status == "error" else lost)
-        except Exception as error:
-            task.future.set_exception(error)
 
     def _end(self, task: _Task) -> None:
         """Kill the worker of a trial that takes too long."""
-        task.remote.cancel(force=True)
+        _cancel(task)
         restart(self._client, [task.worker])
         assert self._timeout is not None
         minutes = self._timeout / 60
@@ -176,6 +174,11 @@ class DaskWorkers:
                 task.future.set_exception(reason)
         self._running.clear()
         self._waiting.clear()
+
+
+def _cancel(task: _Task) -> None:
+    with suppress(Exception):  # a scheduler that is gone has forgotten it by itself
+        task.remote.cancel(force=True)
 
 
 def _process(present: Present, address: str) -> str:

@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.reading import RecordedRun
-from experiments.tracking.service import TrackingError, import_mlflow, one_line_errors
-from experiments.tracking.store import SERVED, address, database_path, is_local
+from experiments.tracking.service import TrackingError, one_line_errors
+from experiments.tracking.store import SERVED, address, database_path, is_local, reach
 
 
 def fetch(run: RecordedRun, name: str, config: TrackingConfig, aside: Path) -> Path | None:
@@ -31,8 +31,7 @@ def fetch(run: RecordedRun, name: str, config: TrackingConfig, aside: Path) -> P
         inside = file.resolve().is_relative_to(here.resolve())
         return file if inside and file.is_file() else None
     refuse_what_is_elsewhere(f"run {run.run_id[:8]}", run.artifact_uri, uri)
-    mlflow = import_mlflow()
-    client = mlflow.MlflowClient(uri, uri)
+    client = reach(uri)
     with one_line_errors(f"run {run.run_id}: {name} cannot be fetched"):
         inner = PurePosixPath(name).parent
         there = client.list_artifacts(run.run_id, str(inner) if inner.parts else None)

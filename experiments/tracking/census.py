@@ -11,9 +11,9 @@ from experiments.tracking.facts import SEAL_TAG
 from experiments.tracking.journal import is_being_written
 from experiments.tracking.lookup import identity_of
 from experiments.tracking.redaction import redact
-from experiments.tracking.service import TrackingError, import_mlflow, one_line_errors
+from experiments.tracking.service import TrackingError, one_line_errors
 from experiments.tracking.sources import Source, journals, of_journal
-from experiments.tracking.store import Store, check_server, database_path, is_local, read_database
+from experiments.tracking.store import Store, database_path, is_local, reach, read_database
 
 PAGE = 1000
 _ACTIVE_AND_DELETED = 3  # mlflow.entities.ViewType.ALL
@@ -119,8 +119,7 @@ def take(uri: str, on_page: Callable[[int], None] = lambda runs: None) -> Census
 
 def _store(uri: str) -> Store | None:
     if not is_local(uri):
-        check_server(uri)
-        return Store(import_mlflow().MlflowClient(uri, uri), uri, "")
+        return Store(reach(uri), uri, "")
     path = database_path(uri)
     return read_database(path) if path.is_file() and path.stat().st_size else None
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 LOCK_SECONDS = 60.0
 
@@ -28,16 +32,7 @@ def locked(uri: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """
     import sqlalchemy
 
-    try:
-        engine = sqlalchemy.create_engine(
-            uri,
-            poolclass=sqlalchemy.NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": CONNECT_SECONDS},
-        )
-    except ModuleNotFoundError as error:
-        raise TrackingError(f"{redact(uri)}: needs {error.name}. Run: pip install -e '.[server]'") from None
-    with engine.connect() as connection:
+    with _engine(uri).connect() as connection:
         connection.execute(sqlalchemy.text(f"SET lock_timeout = '{seconds * 1000:.0f}ms'"))
         try:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))
@@ -45,3 +40,28 @@ def locked(uri: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
             reason = f"another process has been opening it for {seconds:g} s"
             raise UnreachableError(redact(uri), reason) from None
         yield
+
+
+def ensure_answers(uri: str) -> None:
+    """Connects once.
+
+    Raises:
+        TrackingError: the driver is not installed.
+        SQLAlchemyError: the database does not answer within CONNECT_SECONDS, or not to us.
+    """
+    with _engine(uri).connect():
+        pass
+
+
+def _engine(uri: str) -> Engine:
+    import sqlalchemy
+
+    try:
+        return sqlalchemy.create_engine(
+            uri,
+            poolclass=sqlalchemy.NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": CONNECT_SECONDS},
+        )
+    except ModuleNotFoundError as error:
+        raise TrackingError(f"{redact(uri)}: needs {error.name}. Run: pip install -e '.[server]'") from None

@@ -35,6 +35,10 @@ class Store:
         return redact(self.uri)
 
 
+READING_SECONDS = 30
+"""How long a command that reads waits for a server's answer; a page of a thousand runs takes it a few seconds."""
+
+
 def open_store(config: TrackingConfig) -> Store:
     """The store that `config` names, with its MLflow experiment, both made if they are not there yet.
 
@@ -87,10 +91,8 @@ def existing_store(config: TrackingConfig) -> Store | None:
     """
     uri = address(config)
     if not is_local(uri):
-        _refuse_repetitions()
-        mlflow = import_mlflow()
+        client = reach(uri)
         with one_line_errors(f"{redact(uri)}: cannot be reached"):
-            client = mlflow.MlflowClient(uri, uri)
             found = _find_experiment(client, config.experiment)
         return Store(client, uri, found.experiment_id) if found else None
     if not database_path(uri).is_file():
@@ -142,15 +144,20 @@ def check_server(uri: str) -> None:
 
 
 def reach(uri: str) -> Any:
-    """MLflow's client for a server that answers.
+    """MLflow's client, to read from, for a server or a PostgreSQL database that answers.
 
     Raises:
         UnreachableError: it does not.
         TrackingError: it does, but not to us: another address or other credentials are needed.
     """
     _refuse_repetitions()
-    client = import_mlflow().MlflowClient(uri, uri)
+    wait_no_longer_than(READING_SECONDS)
+    mlflow = import_mlflow()
     with one_line_errors(f"{redact(uri)}: cannot be reached"):
+        if is_postgres(uri):
+            _import_databases()
+            postgres.ensure_answers(uri)  # MLflow would ask ten times, for two minutes, and not say a word
+        client = mlflow.MlflowClient(uri, uri)
         client.search_experiments(max_results=1)
     return client
 

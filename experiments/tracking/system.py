@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
+PATIENCE_SECONDS = 2.0
+"""How long a run waits for a look at the machine. A GPU's driver that hangs answers never."""
+
 
 class Sample(NamedTuple):
     """The machine at one moment: milliseconds since 1970, number of the sample from 0, values by metric name."""
@@ -28,13 +31,14 @@ class SystemSampler:
 
     def __init__(self, seconds: float = 10.0) -> None:
         self._seconds = seconds
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the samples
+        self._looking = threading.Lock()
         self._stop = threading.Event()
         self._samples: list[Sample] = []
         self._taken = 0
         self._cpu = _or_none(psutil.cpu_times)
         self._network = _or_none(psutil.net_io_counters)
-        self._gpus = _gpu_handles()
+        self._gpus: list[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="system-metrics", daemon=True)
 
     def __enter__(self) -> SystemSampler:
@@ -45,27 +49,38 @@ class SystemSampler:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(PATIENCE_SECONDS)
 
     def drain(self) -> list[Sample]:
         """The samples since the last call; one of this moment if there was none, so that a short run has some."""
+        if not self._samples:
+            look = threading.Thread(target=self._look, name="system-metrics-now", daemon=True)
+            look.start()
+            look.join(PATIENCE_SECONDS)
         with self._lock:
-            if not self._samples:
-                self._take()
             samples, self._samples = self._samples, []
         return samples
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
-            with self._lock:
+            self._look()
+
+    def _look(self) -> None:
+        if self._looking.acquire(timeout=PATIENCE_SECONDS):
+            try:
                 self._take()
+            finally:
+                self._looking.release()
 
     def _take(self) -> None:
+        if self._gpus is None:
+            self._gpus = _gpu_handles()
         readings = (self._processor, _memory, _disk, self._traffic)
         values = {name: value for reading in readings for name, value in (_or_none(reading) or {}).items()}
         values |= _gpu_values(self._gpus)
         named = {f"system/{name}": round(value, 1) for name, value in values.items()}
-        self._samples.append(Sample(time.time_ns() // 1_000_000, self._taken, named))
+        with self._lock:
+            self._samples.append(Sample(time.time_ns() // 1_000_000, self._taken, named))
         self._taken += 1
 
     def _processor(self) -> dict[str, float]:

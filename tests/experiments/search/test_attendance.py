@@ -55,7 +55,7 @@ def test_processes_of_this_machine_come_by_themselves_and_where_none_does_for_lo
         assert future.result(SECONDS).score == 0.5
         workers.close()
     assert caplog.messages == [
-        "no worker process has come up for 0.5 s, and they are started again and again: memory or processes may have "
-        "run out (python -m experiments.doctor); try workers.count=1. Ctrl-C stops the sweep",
+        "0 of 1 worker processes are up, for 0.5 s now, though the others are started again and again: memory or "
+        "processes may have run out (python -m experiments.doctor); try workers.count=1. Ctrl-C stops the sweep",
         "a worker has joined; the sweep goes on",
     ]

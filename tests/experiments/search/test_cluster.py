@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from experiments.search.config import WorkersConfig
 from experiments.search.records import SweepError
 from experiments.search.workers import WorkerLostError
 from tests.experiments.search.jobs import FINE, SLEEPS, in_folder, job
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def listening() -> set[str]:
@@ -46,15 +51,17 @@ def test_workers_listen_here_only_and_end_with_the_sweep_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["sleeps"]
 
 
-DIES_WHERE_TOLD = "import os\nif os.path.exists({!r}): os._exit(1)\n"
+WHERE_TOLD = "import os, time\nif os.path.exists({!r}): {}\n"
 """What a worker runs before all else."""
 
 
-def test_processes_that_die_while_they_come_up_are_started_again_until_they_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("does", ["os._exit(1)", "time.sleep(600)"])
+def test_processes_that_die_or_freeze_while_they_come_up_are_started_again_until_they_do(
+    does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "die"
-    monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", DIES_WHERE_TOLD.format(str(told)))
+    told = tmp_path / "told"
+    monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", WHERE_TOLD.format(str(told), does))
+    monkeypatch.setattr(cluster, "START_SECONDS", 15.0)
     monkeypatch.setattr(attendance, "AGAIN_SECONDS", 0.5)
     with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
         first = workers.submit(job(SLEEPS))
@@ -82,6 +89,60 @@ def test_where_none_comes_up_at_the_start_that_is_one_line_and_nothing_is_left(
     ):
         pass
     assert [*tmp_path.iterdir()] == []
+
+
+FREEZES = "import time\ntime.sleep(600)\n"
+
+
+def test_nor_is_one_that_freezes_while_it_comes_up_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", FREEZES)
+    monkeypatch.setattr(cluster, "START_SECONDS", 8.0)
+    kill, frozen = multiprocessing.process.BaseProcess.kill, []
+
+    def note(process: multiprocessing.process.BaseProcess) -> None:
+        frozen.append(psutil.Process(process.pid))
+        kill(process)
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "kill", note)
+    with (
+        pytest.raises(SweepError, match=r"^a worker process did not come up \(not within 8 s\)\. Memory"),
+        open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu"),
+    ):
+        pass
+    assert [*tmp_path.iterdir()] == []
+    assert frozen
+    assert psutil.wait_procs(frozen, timeout=10)[1] == []
+
+
+def test_ctrl_c_while_they_come_up_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nfrom experiments.search import cluster\n"
+        "from experiments.search.config import WorkersConfig\n"
+        f"cluster._DEAF_TO_CTRL_C = {FREEZES!r}\n"
+        "if __name__ == '__main__':\n"
+        "    print('starting', flush=True)\n"
+        "    try:\n"
+        "        with cluster.open_workers(WorkersConfig(count=1), len, Path('sweep'), 'cpu'): pass\n"
+        "    except KeyboardInterrupt:\n        print('stopped', list(Path('sweep').iterdir()))\n"
+    )
+    (tmp_path / "starts.py").write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, "starts.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (children := psutil.Process(process.pid).children(recursive=True)):
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (out, err) == ("starting\nstopped []\n", "")
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 def test_an_address_where_nothing_answers_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -169,4 +169,32 @@ def test_a_trial_that_no_worker_has_begun_can_be_taken_back(tmp_path: Path) -> N
     client.workers["tcp://late:1"] = {"nthreads": 1, "status": "running"}
     assert wanted.result(SECONDS).score == 0.5
     assert not wanted.cancel()
+    workers.close()
+
+
+class Gone:
+    """A trial that is done, whose scheduler went before it handed over what came out of it."""
+
+    status = "finished"
+
+    def done(self) -> bool:
+        return True
+
+    def cancelled(self) -> bool:
+        return False
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        call(self)
+
+    def result(self, timeout: float) -> None:
+        raise OSError("Stream is closed")
+
+
+def test_a_result_that_is_lost_on_its_way_is_no_failure_of_the_trial(tmp_path: Path) -> None:
+    client: Any = FakeClient()
+    client.submit = lambda *asked, **where: Gone()
+    client.workers["tcp://fine:1"] = {"nthreads": 1, "status": "running"}
+    workers = DaskWorkers(client, in_folder(tmp_path), None, None)
+    with pytest.raises(WorkerLostError):
+        workers.submit(job(FINE)).result(SECONDS)
     workers.close()

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from experiments.tracking import postgres as lock
+from experiments.tracking.census import take
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError, UnreachableError
-from experiments.tracking.store import open_store
+from experiments.tracking.store import existing_store, open_store, open_to_read
 from tests.services.postgres import Cluster
 from tests.soak import starts
 
@@ -42,11 +46,30 @@ def test_without_its_driver_the_message_says_what_to_install(monkeypatch: pytest
     assert str(caught.value) == "postgresql+psycopg://***@127.0.0.1/d: needs psycopg. Run: pip install -e '.[server]'"
 
 
-def test_a_server_that_is_down_is_one_line_without_the_password(project: Path) -> None:
+@pytest.mark.parametrize("use", [open_store, open_to_read, existing_store, lambda config: take(config.uri)])
+def test_a_server_that_is_down_is_one_line_without_the_password_within_seconds(
+    use: Callable[[TrackingConfig], object], project: Path
+) -> None:
     pytest.importorskip("psycopg")
+    began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"^postgresql://\*\*\*@127.0.0.1:1/d: cannot be reached: ") as caught:
-        open_store(TrackingConfig(uri="postgresql://me:canary@127.0.0.1:1/d"))
+        use(TrackingConfig(uri="postgresql://me:canary@127.0.0.1:1/d"))
     assert "canary" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 15
+
+
+def test_one_that_takes_the_connection_and_says_nothing_is_waited_for_for_seconds_only(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setattr(lock, "CONNECT_SECONDS", 2)
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        uri = f"postgresql://me:canary@127.0.0.1:{frozen.getsockname()[1]}/d"
+        with pytest.raises(UnreachableError, match=r"cannot be reached: .*connection timeout expired"):
+            open_to_read(TrackingConfig(uri=uri))
+    assert time.monotonic() - began < 15
 
 
 def test_a_wrong_password_is_for_the_user_to_mend(cluster: Cluster, project: Path) -> None:

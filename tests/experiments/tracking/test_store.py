@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mlflow import MlflowClient
 
 from cifar.fields import ConfigError
 from experiments.tracking import database as tracking_database
+from experiments.tracking import store as tracking_store
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError, UnreachableError
@@ -25,6 +27,7 @@ from experiments.tracking.store import (
     folder_name,
     kept_address,
     open_store,
+    open_to_read,
     read_database,
     wait_no_longer_than,
 )
@@ -186,6 +189,19 @@ def test_a_server_that_is_down_costs_seconds_and_tells_no_password(project: Path
     assert str(caught.value) == "http://***@127.0.0.1:9: cannot be reached: Connection refused"
     assert isinstance(caught.value, UnreachableError), "it may come back"
     assert "hunter2" not in str(caught.value)
+    assert time.perf_counter() - began < 15
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_waited_for_for_seconds_only(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    monkeypatch.setattr(tracking_store, "READING_SECONDS", 1)
+    began = time.perf_counter()
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        uri = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        with pytest.raises(UnreachableError, match="cannot be reached: no answer in time"):
+            open_to_read(TrackingConfig(uri=uri))
     assert time.perf_counter() - began < 15
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from experiments.tracking import system
 from experiments.tracking.system import SystemSampler
 
 
@@ -52,6 +54,25 @@ def test_samples_are_handed_over_once_and_counted_on() -> None:
 def test_a_run_shorter_than_the_interval_has_a_sample() -> None:
     with SystemSampler(seconds=60) as sampler:
         assert len(sampler.drain()) == 1
+
+
+def test_a_driver_that_hangs_holds_up_neither_an_epoch_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "PATIENCE_SECONDS", 0.1)
+    hangs, answers = threading.Event(), threading.Event()
+
+    def hang() -> list[object]:
+        hangs.set()
+        answers.wait(60)
+        return []
+
+    monkeypatch.setattr(system, "_gpu_handles", hang)
+    with SystemSampler(seconds=0.02) as sampler:
+        assert hangs.wait(10)
+        began = time.monotonic()
+        assert sampler.drain() == []
+        assert sampler.drain() == []
+    assert time.monotonic() - began < 2
+    answers.set()
 
 
 def test_a_gpu_is_read_under_mlflows_names_and_a_missing_reading_costs_nothing(
