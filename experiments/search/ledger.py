@@ -102,6 +102,8 @@ class Ledger:
                 raise self._refused(error, len(line)) from None
             self._end += len(line)
             self._seq = entry.seq
+            if self._lock is not None:
+                self._lock.goes_on()
         for observer in self.observers:
             try:
                 observer(entry, self.history)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from experiments.tracking.service import TrackingError, import_mlflow
+from experiments.tracking.service import TrackingError, UnreachableError, import_mlflow
 
 LOCK_SECONDS = 60.0
 
@@ -35,17 +35,16 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     The operating system frees the lock when its holder ends, however it ends.
 
     Raises:
-        TrackingError: the folder cannot be written to, or another process held the lock for `seconds`.
+        UnreachableError: another process held the lock for `seconds`.
+        TrackingError: the folder cannot be written to.
     """
     lock = FileLock(f"{path}.lock", timeout=seconds, mode=0o600)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise TrackingError(
-            f"{shown(path)}.lock: another process has held it for {seconds:g} s; see who with: "
-            f"fuser {shlex.quote(shown(path))}.lock"
-        ) from None
+        reason = f"another process has held it for {seconds:g} s; see who with: fuser {shlex.quote(shown(path))}.lock"
+        raise UnreachableError(f"{shown(path)}.lock", reason) from None
     except OSError as error:
         raise TrackingError(f"{shown(path)}: cannot be created or locked ({error.strerror or error})") from None
     try:

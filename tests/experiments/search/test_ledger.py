@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from experiments.search import ledger as ledger_module
 from experiments.search.ledger import LEDGER_FILE, Ledger, open_ledger, read_ledger
+from experiments.search.lock import DRIVER_FILE
 from experiments.search.records import Limits, SweepError
 from tests.experiments.search.sweeps import run_sweep, sweep_of
 
@@ -142,6 +145,14 @@ def test_observers_are_told_after_the_disk_and_cannot_stop_a_sweep(
             ledger.append("opened")
     assert seen == [(3, 1), (3, 2)]
     assert "a sweep's observer failed at entry 1" in caplog.text
+
+
+def test_where_there_are_no_locks_the_hour_of_a_driver_counts_from_its_last_entry(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        driver = tmp_path / DRIVER_FILE
+        os.utime(driver, (time.time() - 3700,) * 2)
+        ledger.begin(sweep_of(), Limits(3))
+        assert time.time() - driver.stat().st_mtime < 60
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
