@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SCRATCH = "workers"
 """The folder, in the sweep's, of the workers' own files while it is worked on."""
 
-START_SECONDS = 120.0
-"""So long a worker process may take to come up: it imports Dask, which takes seconds."""
+START_SECONDS = 300.0
+"""So long a worker process may take to come up: it imports Dask, which takes seconds, and longer over a network."""
 
 CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
@@ -191,8 +191,8 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
 
 
 def _not_started(count: int, error: Exception) -> SweepError:
-    in_time = not isinstance(error, TimeoutError | AssertionError)
-    why = first_line(error.__cause__ or error) if in_time else f"not within {START_SECONDS:g} s"
+    froze = isinstance(error, TimeoutError | AssertionError)
+    why = f"not within {START_SECONDS:g} s" if froze else first_line(error.__cause__ or error)
     return SweepError(
         f"a worker process did not come up ({why}). Memory or processes may have run out "
         f"(python -m experiments.doctor); {count} were asked for, try workers.count=1"

@@ -61,7 +61,7 @@ def test_processes_that_die_or_freeze_while_they_come_up_are_started_again_until
 ) -> None:
     told = tmp_path / "told"
     monkeypatch.setattr(cluster, "_DEAF_TO_CTRL_C", WHERE_TOLD.format(str(told), does))
-    monkeypatch.setattr(cluster, "START_SECONDS", 15.0)
+    monkeypatch.setattr(cluster, "START_SECONDS", 20.0)
     monkeypatch.setattr(attendance, "AGAIN_SECONDS", 0.5)
     with open_workers(WorkersConfig(count=1), in_folder(tmp_path), tmp_path, "cpu") as workers:
         first = workers.submit(job(SLEEPS))
