@@ -27,6 +27,14 @@ def ctrl_c_is_heard() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture
+def signals_arrive() -> Iterator[None]:
+    """What a signal raises is lost where Python is just looking for garbage and JAX, which takes part, is imported."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def what_is_there_stays() -> None:
     """Half a million objects of libraries are not looked through whenever Keras has garbage collected."""

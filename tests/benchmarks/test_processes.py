@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.processes import PROJECT, STATUS, folder_on_the_same_disk, run_to_end
 
+pytestmark = pytest.mark.usefixtures("signals_arrive")
+
 
 def test_a_command_is_timed_in_its_folder_with_its_environment(tmp_path: Path) -> None:
     (tmp_path / "told.py").write_text("import os, sys\nopen('told', 'w').write(os.environ['WORD'] + sys.argv[1])")

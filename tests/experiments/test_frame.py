@@ -16,6 +16,8 @@ from experiments.frame import answer, new_parser, tell_error
 from experiments.schema import UsageError
 from experiments.tracking.service import TrackingError
 
+pytestmark = pytest.mark.usefixtures("signals_arrive")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

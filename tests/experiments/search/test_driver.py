@@ -28,6 +28,8 @@ from experiments.search.workers import Here, Job, Outcome, Pool, WorkerLostError
 from experiments.tracking.signals import Terminated, raise_on_stop
 from tests.experiments.search.sweeps import SMALL, run_sweep, sweep_of, train
 
+pytestmark = pytest.mark.usefixtures("signals_arrive")
+
 
 def driven(
     folder: Path, run: Callable[[Job], Outcome], limits: Limits, sweep: Sweep | None = None, workers: int = 1

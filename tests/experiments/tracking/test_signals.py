@@ -10,6 +10,8 @@ import pytest
 from experiments.tracking import signals
 from experiments.tracking.signals import Terminated, held_back, raise_on_stop, stop_behind
 
+pytestmark = pytest.mark.usefixtures("signals_arrive")
+
 
 def send_sigterm_and_wait() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
