@@ -78,7 +78,8 @@ def first_line(error: BaseException, longest: int = 500) -> str:
     """The first line of an error's message, without secrets, cut at `longest` characters."""
     if getattr(error, "error_code", None) == "UNAUTHENTICATED":
         return _UNAUTHENTICATED
-    lines = redact(str(error)).strip().splitlines()
+    said = getattr(error, "orig", None) or error  # what SQLAlchemy puts the name of a class before
+    lines = redact(str(said)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

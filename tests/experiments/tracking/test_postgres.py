@@ -67,7 +67,7 @@ def test_one_that_takes_the_connection_and_says_nothing_is_waited_for_for_second
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         uri = f"postgresql://me:canary@127.0.0.1:{frozen.getsockname()[1]}/d"
-        with pytest.raises(UnreachableError, match=r"cannot be reached: .*connection timeout expired"):
+        with pytest.raises(UnreachableError, match="cannot be reached: connection timeout expired"):
             open_to_read(TrackingConfig(uri=uri))
     assert time.monotonic() - began < 15
 
