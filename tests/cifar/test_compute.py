@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -69,20 +70,36 @@ for refused in {refused}:
     compute._prepared = None
 import tensorflow as tf
 print(tf.config.threading.get_inter_op_parallelism_threads(), tf.config.threading.get_intra_op_parallelism_threads())
+tf.function(tf.nn.conv2d)(tf.zeros([1, 8, 8, 3]), tf.zeros([3, 3, 3, 8]), 1, "SAME")
 """
 
 
-def test_a_gpu_that_is_not_there_is_refused_and_nothing_is_written_to_the_terminal() -> None:
+@pytest.fixture(scope="module")
+def process_without_gpus() -> subprocess.CompletedProcess[str]:
     asked = [{"device": "gpu", "threads": 3}, {"precision": "bfloat16", "threads": 3}]
-    environment_without_gpus = {"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", SCRIPT.format(refused=asked)],
         capture_output=True,
         text=True,
         check=False,
-        env=environment_without_gpus,
+        env={"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin", "ONEDNN_VERBOSE": "1"},
     )
-    no_gpu, no_precision, threads = done.stdout.splitlines()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="LEFT OUT: it is for such processors")
+def test_convolutions_are_those_of_onednn_whatever_the_processor_has(
+    process_without_gpus: subprocess.CompletedProcess[str],
+) -> None:
+    told = [line for line in process_without_gpus.stdout.splitlines() if line.startswith("onednn_verbose")]
+    assert any(",exec,cpu,convolution," in line for line in told)
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_nothing_is_written_to_the_terminal(
+    process_without_gpus: subprocess.CompletedProcess[str],
+) -> None:
+    done = process_without_gpus
+    said = [line for line in done.stdout.splitlines() if not line.startswith("onednn_verbose")]
+    no_gpu, no_precision, threads = said
     assert no_gpu.startswith("compute.device=gpu: expected a GPU that the backend can use. None was found: check")
     assert no_precision == "compute.precision=bfloat16: expected float32, since no GPU was found"
     assert threads == "3 2"  # operations at once, threads in each
