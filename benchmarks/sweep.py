@@ -27,10 +27,10 @@ PARTS = ("warm_up", "driver")
 ABOUT = """
 Tries the same 16 settings of model1 on the same images with this project's sweep, once with its default of a worker
 for each core and once with one process that has all cores; with plain keras-tuner over Keras' fit, once as it is and
-once with 50 steps a call; and with an Optuna study over the same fit. Each is a command of its own in a new folder,
-timed from its start to its exit, so imports and, on this project's side, the record in MLflow are part of it. They
-take turns: what counts are the ratios within a round. After that, what the driver of a sweep takes for itself when
-1,000 trials have gone before.
+once tuned (oneDNN, 50 steps a call); and with an Optuna study over the same fit. Each is a command of its own in a
+new folder, timed from its start to its exit, so imports and, on this project's side, the record in MLflow are part of
+it. They take turns: what counts are the ratios within a round. After that, what the driver of a sweep takes for
+itself when 1,000 trials have gone before.
 """
 MORE = f"""
 Optuna is not in requirements.lock: "{command.INSTALL["optuna"]}" adds it; without it that peer is left out,

@@ -23,7 +23,7 @@ NAMES = {
     "workers": "this project, a worker for each core (its default)",
     "one_process": "this project, one process on all cores",
     "keras_tuner": "keras-tuner `RandomSearch` and `fit`",
-    "keras_tuner_50": "the same, 50 steps a call",
+    "keras_tuner_50": "the same, with oneDNN and 50 steps a call",
     "optuna": "Optuna study and `fit`",
 }
 OURS = ("workers", "one_process")

@@ -28,9 +28,9 @@ COSTS = ("tracking", "memory")
 
 ABOUT = """
 Trains model1, model2 and model3 on the same images with this project's engine, with Keras' fit as in the source
-document on TensorFlow, JAX and PyTorch, with fit tuned (50 steps a call, arrays or tf.data) and with a hand-written
-PyTorch loop, batch 32, float32, all cores. Each has a process of its own and they take turns, so that a machine whose
-speed drifts is the same for all: what counts are the ratios within a round.
+document on TensorFlow, JAX and PyTorch, with fit tuned (oneDNN, 50 steps a call, arrays or tf.data) and with a
+hand-written PyTorch loop, batch 32, float32, all cores. Each has a process of its own and they take turns, so that a
+machine whose speed drifts is the same for all: what counts are the ratios within a round.
 """
 MORE = f"""
 PyTorch is not in requirements.lock: "{command.INSTALL["torch"]}" adds it to this environment; without it both of its

@@ -15,7 +15,7 @@ NAMES = {
     "keras": "Keras `fit`, TensorFlow",
     "keras_jax": "Keras `fit`, JAX",
     "keras_torch": "Keras `fit`, PyTorch",
-    "keras_tuned": "Keras `fit`, TensorFlow, 50 steps a call",
+    "keras_tuned": "Keras `fit`, TensorFlow, oneDNN, 50 steps a call",
     "torch": "PyTorch loop",
     "sgemm": "SGEMM",
 }

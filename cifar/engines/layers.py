@@ -207,7 +207,7 @@ def bias_relu(values: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         of_values = _bias_relu_gradient(values, bias, upstream)
-        return of_values, tf.raw_ops.BiasAddGrad(out_backprop=of_values)
+        return of_values, _sum_of_rows(of_values)
 
     return _bias_relu(values, bias), gradient
 
@@ -230,7 +230,7 @@ def bias_relu_dropout(values: tf.Tensor, bias: tf.Tensor, rate: Rate, seed: tf.T
     def apply(values: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             of_values = _bias_relu_dropout_gradient(values, bias, upstream, *drop)
-            return of_values, tf.raw_ops.BiasAddGrad(out_backprop=of_values)
+            return of_values, _sum_of_rows(of_values)
 
         return _bias_relu_dropout(values, bias, *drop), gradient
 

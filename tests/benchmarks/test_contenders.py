@@ -82,9 +82,11 @@ def test_a_peer_s_script_is_given_the_settings_and_asked_what_it_tried(monkeypat
         told = json.loads(Path(folder, arguments[0]).read_text())
         assert SweepTask(**told["task"]) == FEW
         assert told["steps_per_execution"] == 50
+        assert environment["TF_ENABLE_ONEDNN_OPTS"] == "1"  # as whoever tunes it has it
         found = {"tried": told["settings"], "finished": 3, "best_val_accuracy": 0.25}
         Path(folder, arguments[1]).write_text(json.dumps(found))
         return Ended(7.5, 100)
 
     monkeypatch.setattr(contenders, "run_to_end", run)
     assert PlainScript("benchmarks.plain_tuner", 50).sweep(FEW, settings) == contenders.Pass(7.5, 3, 0.25)
+    assert PlainScript("benchmarks.plain_tuner").environment == {}
