@@ -82,7 +82,7 @@ class KerasFit:
 
 
 class TunedKerasFit(KerasFit):
-    """`fit` on TensorFlow with oneDNN and 50 steps a call, fed with arrays or by `tf.data`: whichever is faster here."""
+    """`fit` on TensorFlow with oneDNN, 50 steps a call, fed with arrays or by `tf.data`: whichever is faster here."""
 
     def __init__(self) -> None:
         super().__init__(steps_per_execution=STEPS_PER_CALL)
