@@ -224,7 +224,7 @@ def _train(
         try:
             return train(run, dataset, _Watch(recorder, sampler, display), checkpoints, engine)
         except Exception as error:
-            if stop := stop_behind(error):  # TensorFlow makes another exception of it while it traces
+            if stop := stop_behind(error):  # TensorFlow and Keras make another exception of it while they trace
                 raise stop from error
             raise
 

@@ -22,11 +22,21 @@ class Terminated(BaseException):
     exit_code = 128 + signal.SIGTERM
 
 
+_raised: list[KeyboardInterrupt | Terminated] = []
+"""The stop that the main thread was told of, until the block of `raise_on_stop` that heard of it is left."""
+
+
 def stop_behind(error: BaseException) -> KeyboardInterrupt | Terminated | None:
-    """The stop that was on its way when a library made another exception of it; None if there was none."""
+    """The stop that a library made this exception of; None if there was none.
+
+    It may have swallowed the stop and failed for want of what it broke off: Keras asks for a tensor's size within an
+    `except:` that catches everything. So an exception that comes after a stop counts as made of it.
+    """
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, KeyboardInterrupt | Terminated):
         seen = seen.__cause__ or seen.__context__
+    if seen is None and _raised and threading.current_thread() is threading.main_thread():
+        return _raised[-1]
     return seen
 
 
@@ -57,21 +67,25 @@ def raise_on_stop() -> Iterator[None]:
     """Within, Ctrl-C raises KeyboardInterrupt and SIGTERM raises Terminated in the main thread.
 
     Python swallows what a signal's handler raises when the signal happens to come in the middle of a `__del__` or of
-    a weak reference's callback. So it is raised again every few seconds until the block is left. A second signal is
-    ignored: it must not cut short the closing that the first one began. In another thread this does nothing: Python
-    delivers signals to the main thread only.
+    a weak reference's callback, and some libraries do. So it is raised again every few seconds until the block is
+    left. A second signal is ignored: it must not cut short the closing that the first one began. In another thread
+    this does nothing: Python delivers signals to the main thread only.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    outer = len(_raised)
     before: list[tuple[dict[signal.Signals, Any], tuple[float, float]]] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
         if before:
             return
 
+        told = KeyboardInterrupt() if signum == signal.SIGINT else Terminated("SIGTERM")
+        _raised.append(told)
+
         def raise_it(*_: object) -> None:
-            raise KeyboardInterrupt if signum == signal.SIGINT else Terminated("SIGTERM")
+            raise told
 
         handler = signal.signal(signal.SIGALRM, raise_it)
         before.append(({signal.SIGALRM: handler}, signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)))
@@ -86,6 +100,7 @@ def raise_on_stop() -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, *timer)
             _restore(handlers)
         _restore(previous)
+        del _raised[outer:]
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

@@ -8,7 +8,9 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,26 @@ def test_a_stop_is_killed_and_has_the_shells_own_exit_code(
     *_, said, way = capsys.readouterr().out.splitlines()
     assert (said, way) == (line, "to go on: python -m experiments.run resume=."), "the folder that it was typed in"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_stop_that_a_library_swallows_and_fails_for_is_no_failure(
+    store: Store,
+    tmp_path: Path,
+    composed: Callable[..., DictConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def trace(*arguments: Any) -> Any:
+        with suppress(BaseException):  # as Keras does where it asks for a tensor's size
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        raise TypeError("there is no size")
+
+    monkeypatch.setattr(training, "train", trace)
+    assert attempt(composed(), "", tmp_path) == Terminated.exit_code
+    assert only_run(store).info.status == "KILLED"
+    printed = capsys.readouterr()
+    assert (printed.out.splitlines()[-2], printed.err) == ("stopped by SIGTERM", "")
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, Terminated])

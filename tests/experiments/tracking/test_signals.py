@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -170,6 +171,20 @@ def test_a_signal_during_a_write_reaches_the_handler_that_stood_before() -> None
     with pytest.raises(KeyboardInterrupt), held_back():
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stop_that_a_library_swallowed_before_it_failed_is_still_a_stop() -> None:
+    found = []
+
+    def trace() -> None:
+        with suppress(BaseException):  # as Keras does where it asks for a tensor's size
+            send_sigterm_and_wait()
+        found.append(stop_behind(TypeError("there is no size")))
+
+    with raise_on_stop():
+        trace()
+    assert [type(stop) for stop in found] == [Terminated]
+    assert stop_behind(TypeError("long after")) is None
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Terminated("SIGTERM")])
