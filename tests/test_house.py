@@ -103,7 +103,15 @@ def test_imports_go_down_only(module: str) -> None:
     [
         ("mlflow", ("experiments.tracking",)),
         ("keras_tuner", ("experiments.search",)),
-        ("distributed", ("experiments.search.attendance", "experiments.search.cluster", "experiments.search.pool")),
+        (
+            "distributed",
+            (
+                "experiments.search.attendance",
+                "experiments.search.cluster",
+                "experiments.search.nanny",
+                "experiments.search.pool",
+            ),
+        ),
         ("dask", ("experiments.search.attendance", "experiments.search.cluster", "experiments.search.pool")),
         ("keras", ("cifar", "experiments.tracking", "experiments.search")),
         ("tensorflow", ("cifar",)),

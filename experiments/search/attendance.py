@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from experiments.search.records import SweepError
@@ -81,10 +78,12 @@ class Attendance:
         return single
 
     def _tell_of_waiting(self, is_awaited: bool) -> None:
-        if not is_awaited or self._seen >= self._expected:
-            if self._told and self._seen:
+        if self._seen >= self._expected:
+            if self._told:
                 log.warning("a worker has joined; the sweep goes on")
             self._alone_since, self._told = None, False
+        elif not is_awaited:
+            self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
         elif not self._told and time.monotonic() - self._alone_since > self._patience:
@@ -119,8 +118,6 @@ def _start_again(cluster: SpecCluster) -> None:
     def start() -> None:
         for number, nanny in [*cluster.workers.items()]:
             if nanny.status in (Status.closed, Status.failed):
-                with suppress(ProcessLookupError, AttributeError, TypeError):  # it may be frozen
-                    os.kill(nanny.pid, signal.SIGKILL)
                 del cluster.workers[number]
         if len(cluster.workers) < len(cluster.worker_spec):
             cluster.scale(len(cluster.worker_spec))

@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,11 @@ from experiments.search.pool import DaskWorkers, restart
 from experiments.search.records import SweepError
 from experiments.search.workers import Job, Outcome
 from experiments.tracking.service import first_line
+from experiments.tracking.signals import deaf_to_ctrl_c
 
 if TYPE_CHECKING:
     from distributed import Client, SpecCluster
+    from tornado.ioloop import IOLoop
 
 SCRATCH = "workers"
 """The folder, in the sweep's, of the workers' own files while it is worked on."""
@@ -45,13 +47,11 @@ _SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
     "distributed.worker.use-file-locking": False,
+    "distributed.worker.preload": [],
     "distributed.nanny.pre-spawn-environ": {},  # it would have memory given back at each step, and one thread for all
     "distributed.admin.tick.limit": "1h",
     "distributed.comm.timeouts.tcp": "10 minutes",  # a machine that slept, or is busy, is not a dead one
 }
-
-# Ctrl-C on a terminal reaches every process of it; the driver ends its workers by itself.
-_DEAF_TO_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 @contextmanager
@@ -73,22 +73,19 @@ def open_workers(
     import dask
     from distributed import Client
 
-    with dask.config.set(_SETTINGS):
-        cluster = _local_cluster(config, folder / SCRATCH, device) if config.address is None else None
-        try:
-            count = config.count if cluster is None else len(cluster.workers)
-            with _connected(Client, config.address, cluster) as client:
-                workers = DaskWorkers(client, run, count, config.trial_timeout_minutes)
-                try:
-                    yield workers
-                finally:
-                    workers.close()
-                    if cluster is None and workers.busy:
-                        restart(client, workers.busy)
-        finally:
-            if cluster is not None:
-                _close(cluster)
-                shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    with (
+        dask.config.set(_SETTINGS),
+        nullcontext() if config.address else _processes(config, folder / SCRATCH, device) as cluster,
+    ):
+        count = config.count if cluster is None else len(cluster.workers)
+        with _connected(Client, config.address, cluster) as client:
+            workers = DaskWorkers(client, run, count, config.trial_timeout_minutes)
+            try:
+                yield workers
+            finally:
+                workers.close()
+                if cluster is None and workers.busy:
+                    restart(client, workers.busy)
 
 
 def ensure_answers(config: WorkersConfig) -> None:
@@ -145,8 +142,30 @@ def _in_time(connect: Callable[[], Client]) -> Client:
     return connected.result()
 
 
-def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecCluster:
-    from distributed import Nanny, Scheduler, Security, SpecCluster
+@contextmanager
+def _processes(config: WorkersConfig, scratch: Path, device: str) -> Iterator[SpecCluster]:
+    """A cluster of processes of this machine, which end with it."""
+    from distributed.utils import LoopRunner
+
+    runner = LoopRunner()
+    with deaf_to_ctrl_c():
+        runner.start()  # the thread that starts them
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        cluster = _local_cluster(config, scratch, device, runner.loop)
+        try:
+            yield cluster
+        finally:
+            _close(cluster)
+    finally:
+        runner.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _local_cluster(config: WorkersConfig, scratch: Path, device: str, loop: IOLoop) -> SpecCluster:
+    from distributed import Scheduler, Security, SpecCluster
+
+    from experiments.search.nanny import SureNanny
 
     security = Security.temporary()  # other users of this machine reach its loopback too
     count, devices = count_workers(config, device), gpus(device)
@@ -158,22 +177,21 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
         "memory_limit": free_memory()[1] // count,
         "local_directory": str(scratch),
         "silence_logs": logging.CRITICAL,
-        "preload": [_DEAF_TO_CTRL_C],
         "death_timeout": START_SECONDS,
     }
     specs = {
         number: {
-            "cls": Nanny,
+            "cls": SureNanny,
             "options": {**worker, "env": {"CUDA_VISIBLE_DEVICES": devices[number % len(devices)]} if devices else {}},
         }
         for number in range(count)
     }
-    scratch.mkdir(parents=True, exist_ok=True)
     others, clusters = {*multiprocessing.active_children()}, {*SpecCluster._instances}
     try:
         return SpecCluster(
             workers=specs,
             scheduler={"cls": Scheduler, "options": quiet},
+            loop=loop,
             security=security,
             silence_logs=logging.CRITICAL,
             name="sweep",
@@ -183,7 +201,6 @@ def _local_cluster(config: WorkersConfig, scratch: Path, device: str) -> SpecClu
         for process in {*multiprocessing.active_children()} - others:
             process.kill()
         SpecCluster._instances &= clusters  # Dask would close it at the exit, and fail with a traceback
-        shutil.rmtree(scratch, ignore_errors=True)
         # Dask's own, of a process that died while it came up; the last of one that never did
         if isinstance(error, OSError | RuntimeError | AssertionError):
             raise _not_started(count, error) from error
@@ -201,7 +218,7 @@ def _not_started(count: int, error: Exception) -> SweepError:
 
 def _close(cluster: SpecCluster) -> None:
     """End the workers at once: what they have to keep is on the disk."""
-    for nanny in cluster.workers.values():
+    for nanny in [*cluster._created]:  # those too that just come up
         nanny.auto_restart = False
         with suppress(ProcessLookupError, AttributeError, TypeError):
             os.kill(nanny.pid, signal.SIGKILL)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from math import ceil
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 from cifar.config import ComputeConfig, ModelConfig, RunConfig
 from experiments.speed import BATCHES, Speed, measure
 from experiments.tracking.service import first_line
-from experiments.tracking.signals import held_back
+from experiments.tracking.signals import deaf_to_ctrl_c, held_back
 
 START_SECONDS = 60.0
 """Processes that have not begun by then, TensorFlow's import included, are not waited for."""
@@ -78,8 +76,7 @@ def stopwatches(count: int, compute: ComputeConfig) -> Iterator[Stopwatches]:
     started: list[SpawnProcess] = []
     connections: list[Connection] = []
     try:
-        resource_tracker.ensure_running()  # here, since it would let Ctrl-C through again
-        with held_back(), _deaf_to_ctrl_c():  # a thread may take the signal: half a start would be seen
+        with held_back(), deaf_to_ctrl_c():  # a thread may take the signal: half a start would be seen
             for _ in range(count):
                 here, there = multiprocessing.Pipe()
                 connections.append(here)
@@ -95,16 +92,6 @@ def stopwatches(count: int, compute: ComputeConfig) -> Iterator[Stopwatches]:
             process.join()
         for connection in connections:
             connection.close()
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started within never hears Ctrl-C, not even before its first line; the one who starts it does, after."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

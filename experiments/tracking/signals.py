@@ -96,11 +96,28 @@ def raise_on_stop() -> Iterator[None]:
     try:
         yield
     finally:
+        del _raised[outer:]
         for handlers, timer in before:
             signal.setitimer(signal.ITIMER_REAL, *timer)
             _restore(handlers)
         _restore(previous)
-        del _raised[outer:]
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes and threads that are started within never hear Ctrl-C, not even before their first line.
+
+    On a terminal it reaches every process of a command, of which one has to end the others. Whoever starts them is
+    deaf meanwhile.
+    """
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # multiprocessing's, which would let Ctrl-C through again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.search import attendance, pool
+from experiments.search.attendance import Attendance
 from experiments.search.pool import DaskWorkers
 from tests.experiments.search.jobs import FINE, FakeClient, in_folder, job, wait_for
 
@@ -58,4 +59,22 @@ def test_processes_of_this_machine_come_by_themselves_and_where_none_does_for_lo
         "0 of 1 worker processes are up, for 0.5 s now, though the others are started again and again: memory or "
         "processes may have run out (python -m experiments.doctor); try workers.count=1. Ctrl-C stops the sweep",
         "a worker has joined; the sweep goes on",
+    ]
+
+
+def test_none_is_said_to_have_joined_when_merely_nobody_waits_any_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(attendance, "COMING_SECONDS", 0.0)
+    client: Any = FakeClient()
+    client.cluster = SimpleNamespace(loop=SimpleNamespace(add_callback=lambda start: None))
+    one, both = ({f"tls://{n}:1": {"nthreads": 1} for n in range(count)} for count in (1, 2))
+    workers = Attendance(client, 2)
+    with caplog.at_level(logging.WARNING, attendance.__name__):
+        for present, is_awaited in ((one, True), (one, True), (one, False), (one, True), (one, True), (both, False)):
+            assert workers.ready(present, is_awaited) == [*present]
+            time.sleep(0.001)
+    assert [message[:27] for message in caplog.messages] == [
+        "1 of 2 worker processes are",
+        "a worker has joined; the sw",
     ]
