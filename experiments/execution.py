@@ -137,8 +137,11 @@ def execute(
                 record_result(recorder, settings, trained, evaluation, dataset)
         except BaseException as error:
             log.error("the run ended early: %s", redacted_traceback(error))
+            cause = stop_behind(error) or error
             if type(error).__name__ != "TrainingDivergedError":  # it would again
-                error.add_note(f"{GO_ON}python -m experiments.run resume={shlex.quote(shown(place.folder.absolute()))}")
+                cause.add_note(f"{GO_ON}python -m experiments.run resume={shlex.quote(shown(place.folder.absolute()))}")
+            if cause is not error:  # TensorFlow and Keras make another exception of a stop while they trace
+                raise cause from error
             raise
         finally:
             _keep_log(recorder, place.folder)
@@ -221,12 +224,7 @@ def _train(
     from cifar.training import train
 
     with TrainingDisplay(run, place.console, place.live) as display:
-        try:
-            return train(run, dataset, _Watch(recorder, sampler, display), checkpoints, engine)
-        except Exception as error:
-            if stop := stop_behind(error):  # TensorFlow and Keras make another exception of it while they trace
-                raise stop from error
-            raise
+        return train(run, dataset, _Watch(recorder, sampler, display), checkpoints, engine)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from cifar.fields import ConfigError
@@ -20,6 +19,7 @@ from experiments.search.machine import count_workers, free_memory, gpus
 from experiments.search.pool import DaskWorkers, restart
 from experiments.search.records import SweepError
 from experiments.search.workers import Job, Outcome
+from experiments.tracking.patience import in_time
 from experiments.tracking.service import first_line
 from experiments.tracking.signals import deaf_to_ctrl_c
 
@@ -110,7 +110,9 @@ def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> I
         hint = "docs/clusters.md says how to make them"
         raise ConfigError("workers.address", address, "certificates named in Dask's configuration", hint)
     try:
-        client = _in_time(lambda: make(cluster or address, timeout=CONNECT_SECONDS, set_as_default=False))
+        # Dask waits for ever for a scheduler that is frozen
+        connect = partial(make, cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = in_time(connect, CONNECT_SECONDS + CLOSE_SECONDS)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         hint = f"Start one there: dask scheduler, then dask worker {address} --nthreads 1 ({first_line(error)})"
         raise ConfigError("workers.address", address, "a Dask scheduler that answers", hint) from None
@@ -119,27 +121,6 @@ def _connected(make: Any, address: str | None, cluster: SpecCluster | None) -> I
     finally:
         with suppress(Exception):
             client.close(timeout=CLOSE_SECONDS)
-
-
-def _in_time(connect: Callable[[], Client]) -> Client:
-    """Connect, in a thread that is left to itself if that takes too long: Dask waits forever for a frozen scheduler.
-
-    Raises:
-        TimeoutError: nothing came of it.
-    """
-    connected: Future[Client] = Future()
-
-    def work() -> None:
-        try:
-            connected.set_result(connect())
-        except BaseException as error:
-            connected.set_exception(error)
-
-    Thread(target=work, name="sweep-connection", daemon=True).start()
-    seconds = CONNECT_SECONDS + CLOSE_SECONDS
-    if not wait([connected], seconds).done:
-        raise TimeoutError(f"it takes the connection and says nothing for {seconds:g} s")
-    return connected.result()
 
 
 @contextmanager

@@ -23,6 +23,10 @@ BUSY_SECONDS = 10.0
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p")
 
 
+class HeldError(UnreachableError):
+    """Another process makes or opens the database, for long now."""
+
+
 def shown(path: Path) -> str:
     """The path as a user would type it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
@@ -35,7 +39,7 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     The operating system frees the lock when its holder ends, however it ends.
 
     Raises:
-        UnreachableError: another process held the lock for `seconds`.
+        HeldError: another process held the lock for `seconds`.
         TrackingError: the folder cannot be written to.
     """
     lock = FileLock(f"{path}.lock", timeout=seconds, mode=0o600)
@@ -44,7 +48,7 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         reason = f"another process has held it for {seconds:g} s; see who with: fuser {shlex.quote(shown(path))}.lock"
-        raise UnreachableError(f"{shown(path)}.lock", reason) from None
+        raise HeldError(f"{shown(path)}.lock", reason) from None
     except OSError as error:
         raise TrackingError(f"{shown(path)}: cannot be created or locked ({error.strerror or error})") from None
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from experiments.tracking.patience import in_time
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError
 
@@ -48,9 +49,14 @@ def ensure_answers(uri: str) -> None:
     Raises:
         TrackingError: the driver is not installed.
         SQLAlchemyError: the database does not answer within CONNECT_SECONDS, or not to us.
+        TimeoutError: it took the connection, and then says nothing.
     """
-    with _engine(uri).connect():
-        pass
+
+    def connect() -> None:
+        with _engine(uri).connect():
+            pass
+
+    in_time(connect, 2 * CONNECT_SECONDS)  # the driver's limit, of the login alone, comes first
 
 
 def _engine(uri: str) -> Engine:

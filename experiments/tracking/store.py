@@ -58,7 +58,7 @@ def open_store(config: TrackingConfig) -> Store:
         with one_line_errors(f"{redact(uri)}: cannot be opened"):
             return _open_database(database_path(uri), config.experiment)
     except UnreachableError as error:
-        if "locked" in str(error):
+        if isinstance(error, database.HeldError) or "locked" in error.reason:
             raise
         raise TrackingError(str(error)) from None  # a disk or a folder that does not take it: the user's to mend
 
@@ -234,6 +234,7 @@ def _import_databases() -> None:
 
 def _open_postgres(uri: str, experiment: str) -> Store:
     _import_databases()
+    postgres.ensure_answers(uri)
     with postgres.locked(uri):
         return _open_server(uri, experiment)
 

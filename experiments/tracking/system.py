@@ -36,6 +36,7 @@ class SystemSampler:
         self._stop = threading.Event()
         self._samples: list[Sample] = []
         self._taken = 0
+        self._hangs = False  # the look that is under way; nobody waits for another one meanwhile
         self._cpu = _or_none(psutil.cpu_times)
         self._network = _or_none(psutil.net_io_counters)
         self._gpus: list[Any] | None = None
@@ -53,10 +54,11 @@ class SystemSampler:
 
     def drain(self) -> list[Sample]:
         """The samples since the last call; one of this moment if there was none, so that a short run has some."""
-        if not self._samples:
+        if not self._samples and not self._hangs:
             look = threading.Thread(target=self._look, name="system-metrics-now", daemon=True)
             look.start()
             look.join(PATIENCE_SECONDS)
+            self._hangs = self._hangs or look.is_alive()
         with self._lock:
             samples, self._samples = self._samples, []
         return samples
@@ -66,11 +68,14 @@ class SystemSampler:
             self._look()
 
     def _look(self) -> None:
-        if self._looking.acquire(timeout=PATIENCE_SECONDS):
-            try:
-                self._take()
-            finally:
-                self._looking.release()
+        if not self._looking.acquire(timeout=PATIENCE_SECONDS):
+            self._hangs = True
+            return
+        try:
+            self._take()
+            self._hangs = False
+        finally:
+            self._looking.release()
 
     def _take(self) -> None:
         if self._gpus is None:

@@ -26,7 +26,7 @@ from experiments.multirun import Membership
 from experiments.tracking.signals import Terminated
 from experiments.tracking.store import Store
 
-pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu", "empty_pictures")
+pytestmark = pytest.mark.usefixtures("tensorflow_on_cpu", "empty_pictures", "signals_arrive")
 
 DIVERGES = ("optimizer=sgd", "optimizer.learning_rate=100", "optimizer.weight_decay=0.9")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments.tracking import completion
+from experiments.tracking import completion, database
 from experiments.tracking.completion import Completion, Summary
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.facts import RunFacts
@@ -57,6 +58,22 @@ def test_a_store_that_fails_is_tried_three_times_and_then_not_for_every_run(
     assert tried == ["one"] * 3
     assert summary.problems == ["the store: away", "3 runs wait for sqlite:///mlflow.db"]
     assert summary.incomplete == 3
+
+
+def test_a_database_that_another_process_is_opening_is_waited_for_once(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens, waited = database.locked, []
+
+    def locked(path: Path) -> AbstractContextManager[None]:
+        waited.append(path.name)
+        return opens(path, seconds=0.1)
+
+    monkeypatch.setattr(database, "locked", locked)
+    with opens(project / "mlflow.db"):
+        summary, _ = bring(source("one"), source("two"), source("three"))
+    assert waited == ["mlflow.db"]
+    assert summary.problems[1] == "3 runs wait for sqlite:///mlflow.db"
 
 
 def test_a_run_that_we_did_not_think_of_does_not_stop_the_others(

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from experiments.sync import main as sync
 from experiments.tracking import courier, session
+from experiments.tracking import database as tracking_database
 from experiments.tracking.courier import Courier
 from experiments.tracking.facts import RunFacts
 from experiments.tracking.journal import Entry
@@ -264,6 +266,23 @@ def test_a_locked_database_costs_little_and_has_everything_in_the_end(
     history = store.client.get_metric_history(recorder.run_id, "loss")
     assert [(item.step, item.value) for item in history] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert said == []
+
+
+def test_a_database_that_another_process_is_opening_for_long_has_everything_in_the_end(
+    store: Store, database: Path, new_recorder: NewRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    opens = tracking_database.locked
+    monkeypatch.setattr(tracking_database, "locked", partial(opens, seconds=0.1))
+    with opens(database), new_recorder(warn=said.append) as recorder:
+        recorder.log_epoch(1, {"loss": 1.0})
+        assert not recorder.in_step
+    assert not recorder.in_step
+    assert len(said) == 1
+    assert said[0].startswith("warning: sqlite:///mlflow.db does not take the record (another process has held it")
+    assert sync([]) == 0
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
 
 
 def test_a_full_disk_under_the_database_is_a_warning_and_sync_completes_it(

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 
 from experiments.tracking import postgres as lock
+from experiments.tracking import store as tracking_store
 from experiments.tracking.census import take
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError, UnreachableError
@@ -51,6 +54,7 @@ def test_a_server_that_is_down_is_one_line_without_the_password_within_seconds(
     use: Callable[[TrackingConfig], object], project: Path
 ) -> None:
     pytest.importorskip("psycopg")
+    tracking_store._import_databases()
     began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"^postgresql://\*\*\*@127.0.0.1:1/d: cannot be reached: ") as caught:
         use(TrackingConfig(uri="postgresql://me:canary@127.0.0.1:1/d"))
@@ -64,12 +68,43 @@ def test_one_that_takes_the_connection_and_says_nothing_is_waited_for_for_second
 ) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setattr(lock, "CONNECT_SECONDS", 2)
+    tracking_store._import_databases()
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         uri = f"postgresql://me:canary@127.0.0.1:{frozen.getsockname()[1]}/d"
         with pytest.raises(UnreachableError, match="cannot be reached: connection timeout expired"):
             open_to_read(TrackingConfig(uri=uri))
     assert time.monotonic() - began < 15
+
+
+def lets_in_and_says_nothing(server: socket.socket) -> None:
+    """What a PostgreSQL does that freezes as soon as it has let its client in."""
+
+    def message(kind: bytes, body: bytes) -> bytes:
+        return kind + struct.pack("!I", len(body) + 4) + body
+
+    while True:
+        client = server.accept()[0]
+        while struct.unpack("!I", client.recv(8)[4:])[0] in (80877103, 80877104):  # may it be encrypted? No
+            client.sendall(b"N")
+        client.recv(1000)
+        client.sendall(message(b"R", struct.pack("!I", 0)) + message(b"Z", b"I"))
+
+
+@pytest.mark.parametrize("use", [open_store, open_to_read])
+def test_nor_is_one_that_freezes_after_the_login(
+    use: Callable[[TrackingConfig], object], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    tracking_store._import_databases()
+    monkeypatch.setattr(lock, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        Thread(target=lets_in_and_says_nothing, args=(frozen,), daemon=True).start()
+        config = TrackingConfig(uri=f"postgresql://me:canary@127.0.0.1:{frozen.getsockname()[1]}/d")
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="cannot be reached: no answer in time"):
+            use(config)
+    assert 4 <= time.monotonic() - began < 30
 
 
 def test_a_wrong_password_is_for_the_user_to_mend(cluster: Cluster, project: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,13 @@ def test_a_database_that_is_locked_is_no_mistake_of_the_user(database: Path, mon
         with pytest.raises(UnreachableError, match=r"^sqlite:///mlflow\.db: cannot be opened: database is locked"):
             open_store(TrackingConfig())
         other.execute("ROLLBACK")
+
+
+def test_nor_is_one_that_another_process_is_opening_for_long(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tracking_database.locked(database):
+        monkeypatch.setattr(tracking_database, "locked", partial(tracking_database.locked, seconds=0.1))
+        with pytest.raises(UnreachableError, match=r"^mlflow\.db\.lock: another process has held it for 0\.1 s"):
+            open_store(TrackingConfig())
 
 
 def test_looking_for_a_store_makes_none(project: Path, made_database: Path, server: Server) -> None:
