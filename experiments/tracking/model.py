@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cifar.compute import without_native_greetings
 from cifar.config import IMAGE_SHAPE, NUM_CLASSES
 from experiments.tracking.bounds import files_of
 from experiments.tracking.facts import Measurement, ModelFacts
@@ -52,7 +53,8 @@ def save_model(folder: Path, model: Any, example_images: np.ndarray) -> str:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mlflow\.")
         path = Path(unfinished, NAME)
         path.mkdir()
-        with _installed_as_required():
+        # Keras imports TensorFlow to save a network, also one that JAX trained, and that would greet
+        with _installed_as_required(), without_native_greetings():
             mlflow.keras.save_model(
                 model,
                 str(path),

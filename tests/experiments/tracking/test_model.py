@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.tracking.model import save_model
+from experiments.tracking.model import HASH_TAG, save_model
 from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store
 
 NewRecorder = Callable[..., Recorder]
 
+ROOT = Path(__file__).resolve().parents[3]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
@@ -207,3 +208,27 @@ def post_when_up(address: str, body: dict[str, Any], server: subprocess.Popen[by
                 raise
             time.sleep(0.2)
     raise AssertionError("the server ended by itself")
+
+
+def test_a_run_on_jax_records_its_network_and_says_nothing_but_what_others_say(
+    store: Store, project: Path, tiny: tuple[str, ...]
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.run",
+        *tiny,
+        "training.epochs=1",
+        "compute=cpu",
+        "compute.backend=jax",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    environment.pop("KERAS_BACKEND", None)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "model1, rmsprop (learning rate 0.0005), 1 epoch, 64 images + 20 for validation, seed 0"
+    )
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.status, run.data.params["compute.backend"]) == ("FINISHED", "jax")
+    assert len(run.data.tags[HASH_TAG]) == 64
