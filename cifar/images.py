@@ -23,9 +23,11 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     followed, and what is transparent becomes white. A picture of 32 x 32 stays as it is, pixel for pixel.
 
     Raises:
-        DataError: the file cannot be read, is no PNG or JPEG, is cut off, or is too large to be a picture.
+        DataError: it is no file, cannot be read, is no PNG or JPEG, is cut off, or is too large to be a picture.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no file")  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from experiments.display import heard_or_not
 from experiments.execution import LOG_FILE, Place, execute
 from experiments.folders import new_folder, write_config
 from experiments.record import as_yaml
@@ -36,7 +37,7 @@ def train_anew(
     """
     folder, text = new_folder("outputs"), as_yaml(settings)
     write_config(folder, text)
-    with _logged(folder):
+    with _logged(folder), heard_or_not():
         return execute(settings, text, Place(folder, console), tags=tags, dataset=dataset)
 
 

@@ -10,21 +10,23 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cifar.fields import ConfigError
-from experiments.display import say
+from experiments.display import heard_or_not, say
 from experiments.execution import GO_ON, Place, execute, write_result
+from experiments.folders import CONFIG_FILE, redact_files
 from experiments.record import run_name, run_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
 from experiments.tracking.recorder import status_of
 from experiments.tracking.redaction import redact, redacted_traceback
 from experiments.tracking.service import TrackingError, first_line
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.signals import Terminated, code_of, name_of, raise_on_stop
 from experiments.tracking.spelling import spelled
 
 if TYPE_CHECKING:
     from experiments.multirun import Membership
 
 
+@heard_or_not()
 def attempt(
     cfg: DictConfig,
     resolved_config: str,
@@ -35,10 +37,10 @@ def attempt(
     """Run one job, or go on with the run that the recorder knows as `resume`, and say what came of it.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 the user's to mend, 130 Ctrl-C, 143 SIGTERM. In a multirun the last two
-        are raised on instead, since they end all of it.
+        The exit code: 0 done, 1 failed, 2 the user's to mend, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. In a multirun the
+        last three are raised on instead, since they end all of it.
     """
-    _redact_files(folder / ".hydra")
+    redact_files((folder / CONFIG_FILE).parent)
     console = Console(soft_wrap=True)
     try:
         settings = load(cfg)
@@ -66,12 +68,6 @@ def attempt(
     return 0
 
 
-def _redact_files(folder: Path) -> None:
-    """Hydra has written what was typed, which may hold a password."""
-    for file in folder.glob("*.yaml"):
-        file.write_text(redact(file.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 def _taken_notes(error: BaseException) -> list[str]:
     """How to go on with the run, to be said last; a traceback would end with it too."""
     notes: list[str] = getattr(error, "__notes__", [])
@@ -92,12 +88,9 @@ def _explain(error: BaseException, console: Console) -> int:
         case ArithmeticError() if type(error).__name__ == "TrainingDivergedError":
             print(f"error: {error}", file=sys.stderr)
             return 1
-        case KeyboardInterrupt():
-            say(console, "stopped by Ctrl-C")
-            return STOPPED_BY_CTRL_C
-        case Terminated():
-            say(console, "stopped by SIGTERM")
-            return Terminated.exit_code
+        case KeyboardInterrupt() | Terminated():
+            say(console, f"stopped by {name_of(error)}")
+            return code_of(error)
         case SystemExit(code=None):
             return 0
         case SystemExit(code=int(code)):

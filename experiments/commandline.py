@@ -21,7 +21,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar.fields import ConfigError
@@ -123,7 +123,19 @@ def _check(argv: list[str], config_name: str) -> CommandLine:
         if jobs > MOST_JOBS:
             raise UsageError(" ".join(args.overrides), f"{jobs} jobs, and a multirun may have {MOST_JOBS}")
         checked = [checker.load(job) for job in _jobs_to_check(axes, jobs)]
+        if args.cfg and args.package:
+            _check_package(args, checker.merged(tuple(axis[0] for axis in axes)))
     return CommandLine(multirun, jobs, args.overrides, passthrough, checked[0])
+
+
+def _check_package(args: Any, cfg: DictConfig) -> None:
+    """Refuse a part of the configuration, to be shown alone, that is not there."""
+    kind = "hydra" if args.package.partition(".")[0] == "hydra" else "job"
+    shown = args.package == "_global_" or (
+        args.cfg in ("all", kind) and OmegaConf.select(cfg, args.package) is not None
+    )
+    if not shown:
+        raise UsageError(f"--package={args.package}", f"--cfg {args.cfg} has no such part, or it is null")
 
 
 def _refuse_several_computers(axes: Iterable[Sequence[Override]]) -> None:
@@ -152,6 +164,8 @@ def _arguments(argv: list[str]) -> Any:
         )
     if args.resolve and not (args.cfg or args.help):
         raise UsageError("--resolve", "goes with --cfg or --help only")
+    if args.package and not args.cfg:
+        raise UsageError("--package", "goes with --cfg only")
     if args.config_path:
         raise UsageError("--config-path", "not used here", "--config-dir adds a folder of your own to conf/")
     if args.experimental_rerun:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import json
 import sys
@@ -18,6 +23,7 @@ from experiments.frame import answer, new_parser
 from experiments.results.comparison import EPOCH_METRICS, Side, compare
 from experiments.results.comparison_text import in_words, tables
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.reading import refuse_missing
 from experiments.tracking.service import TrackingError
 
 if TYPE_CHECKING:
@@ -50,6 +56,7 @@ def _compare(argv: list[str]) -> int:
     console = Console(soft_wrap=True, highlight=False)
     typed = _arguments(argv)
     config = TrackingConfig(uri=typed.uri)
+    refuse_missing(config)
     with console.status("reading the runs") if console.is_terminal else nullcontext():
         a, b = read_sides((typed.a, typed.b), config)
         found = compare(a, b)

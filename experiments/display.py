@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from types import TracebackType
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cifar.config import RunConfig
+from experiments.ending import let_go
 from experiments.tracking.redaction import redact
 
 log = logging.getLogger("experiments")
@@ -20,6 +25,42 @@ def say(console: Console, text: str) -> None:
     text = redact(text)
     console.print(text, highlight=False, markup=False)
     log.info(text)
+
+
+@contextmanager
+def heard_or_not() -> Iterator[None]:
+    """Within, a training goes on when its terminal or `| head` is gone, or the disk is full that its output goes to."""
+    with redirect_stdout(cast(TextIO, _Patient(sys.stdout))), redirect_stderr(cast(TextIO, _Patient(sys.stderr))):
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+
+
+class _Patient:
+    """A stream that can be written to whatever becomes of it; the run's log has what is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            let_go(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            let_go(self._stream)
+
+    def close(self) -> None:
+        """Nothing: TensorFlow's log would close what is not its own."""
 
 
 class TrainingDisplay:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import os
 import sys
@@ -16,7 +21,7 @@ from rich.text import Text
 
 from cifar.cache import cache_root
 from cifar.fields import ConfigError
-from experiments.frame import Parser, tell_error
+from experiments.frame import Parser, answer
 from experiments.health import cost, environment, leftovers, machine
 from experiments.health.findings import Finding, Level, Tell, plural, problem
 from experiments.health.records import Records
@@ -114,21 +119,17 @@ class Report:
 
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 all is well, 1 there are problems, 2 the command line is wrong."""
-    try:
-        typed = _arguments(argv)
-        uri = typed.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-        check_uri("--uri" if typed.uri else "MLFLOW_TRACKING_URI", uri)
-    except ConfigError as error:
-        tell_error(error)
-        return 2
+    return answer(argv, _parser().format_help(), _examine)
+
+
+def _examine(argv: list[str]) -> int:
+    typed = _arguments(argv)
+    uri = typed.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    check_uri("--uri" if typed.uri else "MLFLOW_TRACKING_URI", uri)
     wait_no_longer_than(REQUEST_SECONDS)
     report = Report(Console(highlight=False), typed.fix)
-    try:
-        for title, check in checks(uri, typed.folder or [Path(name) for name in HOMES], not typed.no_timing):
-            report.section(title, check)
-    except KeyboardInterrupt:
-        print("stopped by Ctrl-C")
-        return 130
+    for title, check in checks(uri, typed.folder or [Path(name) for name in HOMES], not typed.no_timing):
+        report.section(title, check)
     print(report.summary())
     return 1 if report.problems else 0
 
@@ -166,7 +167,7 @@ def _shortened(findings: Sequence[Finding]) -> Iterator[Finding]:
             yield Finding(level, f"and {len(found) - MOST_LINES:,} more like these")
 
 
-def _arguments(argv: list[str]) -> argparse.Namespace:
+def _parser() -> Parser:
     parser = Parser(
         prog="python -m experiments.doctor", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -175,7 +176,11 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--fix", action="store_true", help="mend what can be mended without losing anything")
     parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)")
     parser.add_argument("--no-timing", action="store_true", help="do not time the networks, which takes half a minute")
-    typed = parser.parse_args(argv)
+    return parser
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    typed = _parser().parse_args(argv)
     for folder in typed.folder:
         if not folder.is_dir():
             raise UsageError(str(folder), "no such folder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -124,10 +125,9 @@ def execute(
         SystemSampler() as sampler,
     ):
         try:
-            if resume is not None:
-                write_config(place.folder, redact(resolved_config))
-            elif not settings.tracking.enabled:
+            if resume is None and not settings.tracking.enabled:
                 put_aside(place.folder)  # of an earlier run; a recorder does it by itself
+            write_config(place.folder, redact(resolved_config))
             say(place.console, headline(run, device, dataset))
             record_beginning(recorder, dataset, run.data.name, resolved_config)
             trained = _train(run, dataset, recorder, sampler, place, checkpoints, engine)
@@ -180,7 +180,9 @@ def whereabouts(recorder: Recorder, tracking: TrackingConfig, folder: Path) -> s
     recorded = f"recorded as {recorder.run_name}, run {recorder.run_id}; log: {folder}"
     if tracking.uri is not None or not is_local(recorder.store.uri):
         return f"{recorded}; at {recorder.store}"
-    command = "mlflow ui" if shutil.which("mlflow") else "make ui"  # mlflow is at hand in an activated environment only
+    # mlflow is at hand in an activated environment only, and its `ui` does not ask $MLFLOW_TRACKING_URI
+    plain = shutil.which("mlflow") and not os.environ.get("MLFLOW_TRACKING_URI")
+    command = "mlflow ui" if plain else "python -m experiments.ui"
     # Without the last part MLflow's pages show traces of language models first.
     page = f"#/experiments/{recorder.store.experiment_id}/runs/{recorder.run_id}?workflowType=machine_learning"
     return f"{recorded}\nto look at it: {command}, then open http://127.0.0.1:5000/{page}"

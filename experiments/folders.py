@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from cifar.fields import ConfigError
 from experiments.commandline import CommandLine
+from experiments.overrides import text_of
 from experiments.tracking.redaction import redact
 
 CONFIG_FILE = Path(".hydra", "config.yaml")
-"""Where, in a run's folder, Hydra writes what the run was composed of."""
+"""Where, in a run's folder, it is written what the run was composed of."""
 
 
 def new_folder(parent: str) -> Path:
@@ -25,17 +28,32 @@ def new_folder(parent: str) -> Path:
         return folder
 
 
+def typed_folder(key: str, name: str) -> Path:
+    """Make the folder that was typed for a key, if it is not there.
+
+    Raises:
+        ConfigError: it cannot be made, or no file in it.
+    """
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(key, name, f"a folder that can be written to ({error.strerror})") from None
+    return folder
+
+
 def option(overrides: list[str], key: str) -> str | None:
-    """The value that was typed for a key, without quotes; the last one counts."""
-    values = [value for name, _, value in (item.partition("=") for item in overrides) if name.lstrip("+") == key]
-    return values[-1].strip("'\"") if values else None
+    """The text that was typed for a key, without quotes; the last one counts."""
+    typed = [item for item in overrides if item.partition("=")[0].lstrip("+") == key]
+    return text_of(typed[-1]) if typed else None
 
 
-def hydra_arguments(argv: list[str], typed: CommandLine, extra: str) -> list[str]:
-    """The command line for Hydra with one more override; the flags have to come before all of them."""
+def hydra_arguments(argv: list[str], typed: CommandLine, extra: list[str]) -> list[str]:
+    """The command line for Hydra with more overrides, which count more; the flags have to come before all of them."""
     flags = [item for item in argv if item not in typed.overrides]
-    given = extra.partition("=")[0]
-    return [*flags, *typed.overrides, *([] if option(typed.overrides, given) else [extra])]
+    return [*flags, *typed.overrides, *extra]
 
 
 def redact_files(folder: Path) -> None:
@@ -54,7 +72,7 @@ def redact_files(folder: Path) -> None:
 def write_config(folder: Path, text: str) -> None:
     """Keep the configuration that a run goes on with in its folder; a reader sees the old one or the new one."""
     path = folder / CONFIG_FILE
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from cifar.fields import ConfigError
 from experiments.attempt import attempt
 from experiments.commandline import CommandLine, check
-from experiments.folders import hydra_arguments, new_folder, option, redact_files
-from experiments.frame import tell_error
+from experiments.ending import tell_error
+from experiments.folders import CONFIG_FILE, hydra_arguments, new_folder, option, redact_files, typed_folder
 from experiments.multirun import Membership, run_all
 from experiments.presets import expand, mixed
 from experiments.resuming import Resumption, prepare, take_out
@@ -47,7 +47,7 @@ def launch(argv: list[str]) -> int:
         argv = resumed.argv if resumed is not None else argv
         typed = check(argv)
         notes = mixed(argv) if resumed is None else []
-        folder = Path() if resumed is not None or typed.passthrough else _folder(typed)
+        folder, told = (Path(), []) if resumed is not None or typed.passthrough else _folder(typed)
     except (ConfigError, TrackingError, OSError) as error:  # the last: no folder can be made here
         tell_error(error)
         return 2
@@ -59,15 +59,21 @@ def launch(argv: list[str]) -> int:
     if resumed is not None:
         return _go_on(resumed, typed)
     if typed.multirun:
-        return run_all(typed, folder, lambda: _compose(hydra_arguments(argv, typed, f"hydra.sweep.dir={folder}")))
-    _compose(hydra_arguments(argv, typed, f"hydra.run.dir={folder}"))
+        return run_all(typed, folder, lambda: _compose(hydra_arguments(argv, typed, told)))
+    _compose(hydra_arguments(argv, typed, told))
     return 0
 
 
-def _folder(typed: CommandLine) -> Path:
-    """The one that was typed, or a new one."""
+def _folder(typed: CommandLine) -> tuple[Path, list[str]]:
+    """The one that was typed, or a new one, and what Hydra is told of it.
+
+    One that was typed may be another run's: Hydra writes no configuration there, and the run its own once it may begin.
+    """
     key, parent = ("hydra.sweep.dir", "multirun") if typed.multirun else ("hydra.run.dir", "outputs")
-    return Path(option(typed.overrides, key) or new_folder(parent))
+    named = option(typed.overrides, key)
+    folder = typed_folder(key, named) if named else new_folder(parent)
+    subfolder = "null" if named else CONFIG_FILE.parent
+    return folder, [f"{key}={quoted(str(folder))}", f"hydra.output_subdir={subfolder}"]
 
 
 def _go_on(run: Resumption, typed: CommandLine) -> int:
@@ -79,10 +85,8 @@ def _go_on(run: Resumption, typed: CommandLine) -> int:
     def resumed_job(cfg: DictConfig) -> None:
         sys.exit(attempt(cfg, OmegaConf.to_yaml(cfg), run.folder, resume=run.reference))
 
-    sys.argv[1:] = [
-        *hydra_arguments(run.argv, typed, f"hydra.run.dir={quoted(str(run.folder))}"),
-        "hydra.output_subdir=null",
-    ]
+    told = [f"hydra.run.dir={quoted(str(run.folder))}", "hydra.output_subdir=null"]
+    sys.argv[1:] = hydra_arguments(run.argv, typed, told)
     _composed(resumed_job)()
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.commandline import CommandLine
-from experiments.display import say
+from experiments.display import heard_or_not, say
 from experiments.execution import RESULT_FILE, read_result
 from experiments.folders import option
 from experiments.results.leaderboard import FinishedRun, as_json, build_leaderboard
@@ -22,7 +22,7 @@ from experiments.schema import Settings
 from experiments.tracking.provenance import describe_environment
 from experiments.tracking.recorder import Recorder, open_recorder
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.signals import Terminated, code_of, raise_on_stop
 from experiments.tracking.spelling import LONGEST_TAG
 
 MEMBERSHIP_FILE = "multirun.json"
@@ -59,11 +59,13 @@ class Membership:
         return f"\njob {self.number} of {self.jobs}: {' '.join(self.overrides)}"
 
 
+@heard_or_not()
 def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int:
     """Run every job below one parent and show who did best.
 
     Returns:
-        The exit code: 0 if every job finished, 1 if one did not, 2 if the store cannot be used, 130 or 143 if stopped.
+        The exit code: 0 if every job finished, 1 if one did not, 2 if the store cannot be used, 130, 143 or 129
+        if stopped.
     """
     console = Console(soft_wrap=True)
     warn = partial(say, console)
@@ -87,9 +89,9 @@ def run_all(typed: CommandLine, folder: Path, launch: Callable[[], None]) -> int
     except TrackingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, Terminated) as error:
+    except (KeyboardInterrupt, Terminated) as stop:
         print(f"the multirun was stopped; logs: {folder}")
-        return Terminated.exit_code if isinstance(error, Terminated) else STOPPED_BY_CTRL_C
+        return code_of(stop)
     done = f"{typed.jobs - failed} of {typed.jobs} jobs finished"
     print(f"{done}; logs: {folder}" + ("" if not failed else f"; {failed} failed"))
     return 1 if failed else 0

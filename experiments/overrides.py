@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
 from itertools import chain, islice
@@ -38,6 +39,11 @@ _BUILT_BY_HYDRA = {
     "hydra_logging": r"logging\.(handlers\.)?[A-Z]\w+",
 }
 """What Hydra builds from names, and the names it may be given: its own plugins, Python's own log handlers."""
+
+_FOLDERS = {"hydra.sweep.subdir", "hydra.job.chdir", "hydra.output_subdir"}
+"""Not for the user to choose: runs, and secrets in what Hydra wrote of them, are looked for where these say."""
+
+_AXES = "hydra.sweeper.params"
 
 _OWN_FOLDER = "--config-dir adds a folder of your own to conf/"
 
@@ -101,17 +107,27 @@ class Checker:
             self._composed[lines] = compose(self.config_name, [*lines, *search], return_hydra_config=True)
         return self._composed[lines]
 
-    def load(self, job: Job) -> Settings:
-        """Build the objects of one job, as the job itself will.
+    def merged(self, job: Job) -> DictConfig:
+        """What Hydra composes for one job.
 
         Raises:
-            ConfigError: they cannot be built.
+            ConfigError: Hydra cannot, or would not know how to run it.
         """
         cfg = deepcopy(self.composed(job))
         for override in job:
             if not self._picks(override):
                 _set(override, cfg)
         _refuse_code_in_hydra(cfg.hydra)
+        _check_numbers(cfg.hydra)
+        return cfg
+
+    def load(self, job: Job) -> Settings:
+        """Build the objects of one job, as the job itself will.
+
+        Raises:
+            ConfigError: they cannot be built.
+        """
+        cfg = self.merged(job)
         try:
             return load(cfg)
         except UsageError as error:
@@ -160,8 +176,11 @@ class Checker:
             raise UsageError(typed, "Hydra's own settings have one value for all jobs")
         if key == "hydra.searchpath":
             raise UsageError(typed, "not used here", _OWN_FOLDER)
-        if key in ("hydra.sweep.subdir", "hydra.job.chdir"):
+        named = {key, *(_keys(value, key) if isinstance(value := override.value(), dict) else ())}
+        if named & _FOLDERS:
             raise UsageError(typed, "not used here", "hydra.run.dir and hydra.sweep.dir name another folder")
+        if _AXES in named or key.startswith(f"{_AXES}."):
+            raise UsageError(typed, "not used here", "Values are given as such: -m seed=1,2")
         if key in ("hydra.run.dir", "hydra.sweep.dir") and "${" in typed:
             raise UsageError(typed, "expected a plain folder, without ${...}")
         if "/" in key:
@@ -211,6 +230,15 @@ class Checker:
         return did_you_mean(elsewhere or ([f"{group}={near}"] if near else []))
 
 
+def text_of(typed: str) -> str:
+    """The value of an override as text, with quotes read as Hydra reads them; a number or several values as typed."""
+    with suppress(HydraException, RecursionError, ValueError):
+        value = OverridesParser.create().parse_override(typed).value()
+        if isinstance(value, str):
+            return value
+    return typed.partition("=")[2]
+
+
 def one_line(error: BaseException) -> str:
     """The first line of what an error says; for a YAML file, with the place in it."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
@@ -236,9 +264,13 @@ def _groups(config: Path, folders: list[Path]) -> dict[str, list[str]]:
 def _set(override: Override, cfg: DictConfig) -> None:
     """Set a value as Hydra does. A key that another option has is let in: `load` knows what to say about it."""
     key, typed = override.key_or_group, str(override.input_line)
-    add = not override.is_hydra_override() or override.is_add() or override.is_force_add()
+    built = key.startswith(("hydra.launcher.", "hydra.sweeper."))  # from arguments, of which there are no more
+    add = not override.is_hydra_override() or ((override.is_add() or override.is_force_add()) and not built)
     if not add and OmegaConf.select(cfg, key, default=cfg) is cfg:
         raise UsageError(typed, "no such key of Hydra's", _hydra_hint(key, cfg.hydra))
+    merges = isinstance(override.value(), dict | list)
+    if override.is_hydra_override() and override.is_add() and not merges and OmegaConf.select(cfg, key) is not None:
+        raise UsageError(typed, "needs no +", f"Did you mean {typed.lstrip('+')}?")
     try:
         OmegaConf.update(cfg, key, override.value(), merge=True, force_add=add)
     except OmegaConfBaseException as error:
@@ -256,6 +288,16 @@ def _keys(tree: Any, prefix: str) -> Iterator[str]:
         yield f"{prefix}.{name}"
         if isinstance(value, dict):
             yield from _keys(value, f"{prefix}.{name}")
+
+
+def _check_numbers(hydra: DictConfig) -> None:
+    """What Hydra fails for only when the first job is about to start."""
+    processes = OmegaConf.select(hydra, "launcher.n_jobs")
+    if processes is not None and processes < 1 and processes != -1:
+        raise ConfigError("hydra.launcher.n_jobs", processes, "-1, for one on each processor, or at least 1")
+    batch = OmegaConf.select(hydra, "sweeper.max_batch_size")
+    if batch is not None and batch < 1:
+        raise ConfigError("hydra.sweeper.max_batch_size", batch, "null or a whole number at least 1")
 
 
 def _refuse_code_in_hydra(hydra: DictConfig) -> None:

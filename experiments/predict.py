@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import glob
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from itertools import chain
 from pathlib import Path
@@ -23,6 +28,7 @@ from cifar.proof import DataError
 from experiments.frame import answer, new_parser
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.finding import find, is_folder
+from experiments.tracking.reading import refuse_missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +60,10 @@ def main(argv: list[str]) -> int:
 
 def _tell_apart(argv: list[str]) -> int:
     typed = _arguments(argv)
+    config = TrackingConfig(uri=typed.uri)
+    refuse_missing(config)
     images, unreadable = _read(typed.images)
-    probabilities = _predict(typed.run, TrackingConfig(uri=typed.uri), [*images.values()])
+    probabilities = _predict(typed.run, config, [*images.values()])
     rows = [_row(path, row) for path, row in zip(images, probabilities, strict=True)]
     if typed.json:
         print(json.dumps(rows, indent=2))
@@ -75,18 +83,23 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _read(named: Iterable[str]) -> tuple[dict[Path, np.ndarray], list[str]]:
+def _read(named: Sequence[str]) -> tuple[dict[Path, np.ndarray], list[str]]:
     """The pictures that can be read, one after another as they were named, and why the others cannot."""
     from cifar.images import read_image
 
     images: dict[Path, np.ndarray] = {}
-    unreadable = []
-    for file in dict.fromkeys(chain.from_iterable(map(_files, named))):
+    unreadable = [f"{name}: addresses are not read; fetch the picture first" for name in named if _is_address(name)]
+    names = [name for name in named if not _is_address(name)]
+    for file in dict.fromkeys(chain.from_iterable(map(_files, names))):
         try:
             images[file] = read_image(file)
         except DataError as error:
             unreadable.append(f"{file}: no pictures in this folder" if is_folder(str(file)) else str(error))
     return images, unreadable
+
+
+def _is_address(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
 
 
 def _files(name: str) -> list[Path]:
@@ -96,7 +109,7 @@ def _files(name: str) -> list[Path]:
     found: list[Path] = []
     if is_folder(name):
         with suppress(PermissionError):
-            found = [path for path in Path(name).iterdir() if path.suffix.lower() in ENDINGS]
+            found = [path for path in Path(name).iterdir() if path.suffix.lower() in ENDINGS and path.is_file()]
     elif glob.has_magic(name) and not os.path.exists(name):  # noqa: PTH110  (no name is too long for it)
         found = [path for path in map(Path, glob.iglob(name, recursive=True)) if path.is_file()]  # noqa: PTH207
     return sorted(found) or [Path(name)]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import math
 import re
@@ -17,7 +22,8 @@ from cifar.config import RunConfig
 from cifar.fields import ConfigError
 from experiments.anew import train_anew
 from experiments.display import say
-from experiments.frame import answer, new_parser, tell_error
+from experiments.ending import tell_error
+from experiments.frame import answer, new_parser
 from experiments.recipe import as_recipe
 from experiments.results.promotion import SCORE, Gate, gate, in_words, is_same, score, seeds_of
 from experiments.schema import Settings, read_params

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import sys
 from contextlib import nullcontext
@@ -77,8 +82,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 def _read(typed: argparse.Namespace, config: TrackingConfig) -> Overview | None:
     from experiments.results.overview import look_at
-    from experiments.tracking.reading import read_runs
+    from experiments.tracking.reading import read_runs, refuse_missing
 
+    refuse_missing(config)
     runs = read_runs(config, typed.filter)
     return look_at(runs, config, typed.all, pictures=not typed.no_html) if runs else None
 

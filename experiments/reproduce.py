@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import sys
 from collections.abc import Sequence

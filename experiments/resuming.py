@@ -25,7 +25,7 @@ from experiments.tracking.staging import CHECKPOINTS
 
 KEY = "resume"
 
-_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.output_subdir")
+_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def _leaves(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _membership(found: Found) -> dict[str, Any]:
-    """What a multirun gave to one of its jobs; the job's own configuration does not know it."""
-    names = ("tracking.parent_run_id", "tracking.run_name")
+    """What a multirun gave to one of its jobs, or the environment; the run's own configuration does not know it."""
+    names = ("tracking.parent_run_id", "tracking.run_name", "tracking.experiment")
     params = found.facts.params if found.facts is not None else {}
     return {name: params[name] for name in names if params.get(name, "null") != "null"}
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import sys
 
+from experiments.ending import framed
 from experiments.usage import asks_for_help, help_text
 
 
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 done, 1 a run failed, 2 the command line, or its run, is wrong."""
+    return framed(lambda: _run(argv))
+
+
+def _run(argv: list[str]) -> int:
     if asks_for_help(argv):
         print(help_text(argv), end="")
         return 0

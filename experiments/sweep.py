@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
-from cifar.fields import ConfigError
 from experiments import dryrun
-from experiments.display import say
+from experiments.display import heard_or_not, say
+from experiments.ending import MENDABLE, tell_error
 from experiments.folders import new_folder
-from experiments.frame import tell_error
+from experiments.frame import answer
 from experiments.resuming import take_out
 from experiments.search.cluster import ensure_answers
 from experiments.search.conduct import Means, code_facts, conduct, tell, threads_of
@@ -22,7 +27,7 @@ from experiments.search.records import SweepError
 from experiments.sweepline import read_line, read_resumed, typed_value
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.service import TrackingError
-from experiments.tracking.signals import STOPPED_BY_CTRL_C, Terminated, raise_on_stop
+from experiments.tracking.signals import Terminated, code_of, name_of
 
 HELP = """\
 Searches a space of settings for the best validation accuracy. In the end the winner and the default are trained again
@@ -54,23 +59,19 @@ def main(argv: list[str]) -> int:
 
     Returns:
         The exit code: 0 done, 1 every trial failed, 2 the command line or the machine is for the user to mend,
-        130 Ctrl-C, 143 SIGTERM.
+        130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
-    if {"--help", "-h"} & {*argv}:
-        print(HELP, end="")
-        return 0
+    return answer(argv, HELP, _sweep)
+
+
+def _sweep(argv: list[str]) -> int:
     console = Console(soft_wrap=True)
+    argv, named = take_out(argv)
     try:
-        argv, named = take_out(argv)
-        with raise_on_stop():
-            return _resume(named, argv, console) if named is not None else _begin(argv, console)
-    except (ConfigError, SweepError, TrackingError, OSError) as error:  # the last: a disk that is full, or not ours
+        return _resume(named, argv, console) if named is not None else _begin(argv, console)
+    except SweepError as error:
         tell_error(error)
-        return 2
-    except KeyboardInterrupt:
-        return STOPPED_BY_CTRL_C
-    except Terminated:
-        return Terminated.exit_code
+        return MENDABLE
 
 
 def _begin(argv: list[str], console: Console) -> int:
@@ -109,14 +110,14 @@ def _named(named: str, argv: list[str]) -> Path:
     return folder_of(named, TrackingConfig())
 
 
+@heard_or_not()
 def _work(ledger: Ledger, means: Means, console: Console) -> int:
     say(console, f"sweep: {ledger.folder}")
     try:
         reason = conduct(ledger, means, console)
     except (KeyboardInterrupt, Terminated) as stop:
-        by = "Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "SIGTERM"
-        say(console, f"stopped by {by}; to go on: python -m experiments.sweep resume={ledger.folder}")
-        raise
+        say(console, f"stopped by {name_of(stop)}; to go on: python -m experiments.sweep resume={ledger.folder}")
+        return code_of(stop)
     tell(ledger.history, ledger.folder, reason, console)
     ended = ledger.history.ended
     return 1 if ended and all(trial.state == "failed" for trial in ended) else 0

@@ -20,8 +20,16 @@ from omegaconf.errors import OmegaConfBaseException
 from cifar.fields import ConfigError
 from experiments.overrides import Checker, one_line
 from experiments.schema import UsageError, known_keys, refuse_code
-from experiments.search.config import PruningConfig, SweepConfig, TunerConfig, WorkersConfig, read_node, read_tuner
-from experiments.search.plan import Plan, Tree, lay_out
+from experiments.search.config import (
+    HyperbandConfig,
+    PruningConfig,
+    SweepConfig,
+    TunerConfig,
+    WorkersConfig,
+    read_node,
+    read_tuner,
+)
+from experiments.search.plan import Plan, Tree, lay_out, read_tree
 from experiments.search.records import Limits, Sweep
 from experiments.search.space import read_space
 from experiments.search.tuners import check_tuner, trials_to_make
@@ -38,6 +46,10 @@ CHANGEABLE = {
     "tracking": ("uri",),
 }
 """What may be typed beside `resume=`."""
+
+
+LENGTHS = ("training.epochs", "epochs", "experiment")
+"""Keys that say how long a run trains."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,8 @@ def _read(argv: list[str]) -> SweepLine:
         tracking = _tracking(typed, checker)
         plan = lay_out(read_space(tree["space"]), typed, checker)
     check_tuner(tuner, pruning, plan)
+    if isinstance(tuner, HyperbandConfig):
+        plan = _as_long(plan, tuner, typed)
     return SweepLine(tree["space"], tuner, pruning, settings, workers, tracking, tuple(typed), plan)
 
 
@@ -126,6 +140,22 @@ def _tracking(typed: list[str], checker: Checker) -> TrackingConfig:
     """How trials are recorded; only what was typed decides it, since no space may."""
     own = [item for item in typed if _node(item) == "tracking"]
     return checker.load(tuple(axis[0] for axis in checker.axes(checker.parse(own)))).tracking
+
+
+def _as_long(plan: Plan, tuner: HyperbandConfig, typed: list[str]) -> Plan:
+    """With a default that trains for as many epochs as the winner may, unless its space says for how many.
+
+    Raises:
+        UsageError: training.epochs was typed, which has no say.
+    """
+    given = {item.partition("=")[0].lstrip("+"): item for item in typed}
+    if "training.epochs" in given:
+        hint = "tuner.max_epochs sets the epochs of the trials that get furthest"
+        raise UsageError(given["training.epochs"], "tuner=hyperband decides how long a trial trains", hint)
+    if any(key in LENGTHS and key not in given for key, _ in plan.space.default):
+        return plan
+    training = {**plan.default["training"], "epochs": tuner.max_epochs}
+    return replace(plan, default=asdict(read_tree({**plan.default, "training": training})))
 
 
 def _threaded(tree: Tree, threads: int | None) -> Tree:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -10,14 +15,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cifar.fields import ConfigError
-from experiments.frame import Parser, tell_error
+from experiments.ending import tell_error
+from experiments.frame import Parser, answer
 from experiments.schema import UsageError
 from experiments.tracking.completion import Completion, Summary
 from experiments.tracking.config import check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.service import TrackingError, UnreachableError
 from experiments.tracking.session import HOMES
+from experiments.tracking.signals import Terminated, code_of, name_of
 from experiments.tracking.sources import Source, journals, of_journal, of_store
 from experiments.tracking.store import check_server, database_path, is_local, read_database, wait_no_longer_than
 
@@ -40,18 +46,19 @@ With --to all of them go to that store, and so does every other run of the folde
 
 def main(argv: list[str]) -> int:
     """Run a command line; returns the exit code: 0 all is complete, 1 something is not, 2 the command line is wrong."""
+    return answer(argv, _parser().format_help(), _sync)
+
+
+def _sync(argv: list[str]) -> int:
+    typed = _arguments(argv)
     try:
-        typed = _arguments(argv)
         summary = bring(typed.folder, typed.to, typed.dry_run)
     except UnreachableError as error:
         tell_error(error)
         return 1
-    except (ConfigError, TrackingError) as error:
-        tell_error(error)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped by Ctrl-C; the next call goes on from here")
-        return 130
+    except (KeyboardInterrupt, Terminated) as stop:
+        print(f"stopped by {name_of(stop)}; the next call goes on from here")
+        return code_of(stop)
     for line in summary.notes:
         print(line)
     for line in summary.problems:
@@ -72,7 +79,7 @@ def bring(folders: Sequence[Path] | None, to: str | None, dry_run: bool) -> Summ
         completion = Completion(to, dry_run)
         sources = find(folders, to, completion.summary)
         if to is not None and sources:
-            check_server(to)
+            _check(to, dry_run)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -106,6 +113,17 @@ def find(folders: Sequence[Path] | None, to: str | None, summary: Summary) -> li
     return found
 
 
+def _check(to: str, dry_run: bool) -> None:
+    """Asks the store for all runs once whether it can be used; a database that is not there yet is made.
+
+    Raises:
+        TrackingError: it cannot.
+    """
+    check_server(to)
+    if is_local(to) and (not dry_run or database_path(to).exists()):
+        read_database(database_path(to))
+
+
 def told(summary: Summary, dry_run: bool) -> str:
     """What came of it, in one line."""
     would = "would be " if dry_run else ""
@@ -123,7 +141,7 @@ def told(summary: Summary, dry_run: bool) -> str:
     return ", ".join(parts)
 
 
-def _arguments(argv: list[str]) -> argparse.Namespace:
+def _parser() -> Parser:
     parser = Parser(
         prog="python -m experiments.sync", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -131,7 +149,11 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("folder", nargs="*", type=Path, help=where)
     parser.add_argument("--to", metavar="URI", help="the store for all of them, such as http://127.0.0.1:5000")
     parser.add_argument("--dry-run", action="store_true", help="say what would be brought, and change nothing")
-    typed = parser.parse_args(argv)
+    return parser
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    typed = _parser().parse_args(argv)
     for folder in typed.folder:
         if not folder.is_dir():
             raise UsageError(str(folder), "no such folder")

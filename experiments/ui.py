@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.tracking.signals import end_on_stop
+
+    end_on_stop()  # before the imports below, which take their time
+
 import os
 import socket
 import sys
@@ -12,11 +17,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from cifar.fields import ConfigError
-from experiments.frame import MENDABLE, Parser, tell_error
+from experiments.ending import framed
+from experiments.frame import Parser
 from experiments.tracking.config import DEFAULT_URI, TrackingConfig, check_uri
 from experiments.tracking.redaction import redact
 from experiments.tracking.server import ServerConfig, build_server, serve
-from experiments.tracking.service import TrackingError
 from experiments.tracking.store import open_store, open_to_serve
 
 AUTH = Path("mlflow-auth")
@@ -25,30 +30,27 @@ AUTH = Path("mlflow-auth")
 
 def main(argv: list[str]) -> int:
     """Serve until Ctrl-C; returns the exit code: 2 for what the user can mend."""
+    return framed(lambda: _serve(argv))
+
+
+def _serve(argv: list[str]) -> int:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    try:
-        args = _parser().parse_args(argv)
-        check_uri("MLFLOW_TRACKING_URI", uri)
-        if uri.startswith("http"):
-            return _show(f"{uri.rstrip('/')}/{_page('1')}", browse=not args.no_browser)
-        config = ServerConfig(
-            uri=uri,
-            artifacts=args.artifacts,
-            host=args.host,
-            port=args.port,
-            names=tuple(args.name),
-            auth=AUTH if args.auth else None,
-            workers=args.workers,
-        )
-        _check_free(config)
-        launch = build_server(config)
-        experiment_id = _prepare(uri, for_others=args.auth)
-    except (ConfigError, TrackingError) as error:
-        tell_error(error)
-        return MENDABLE
-    except OSError as error:
-        tell_error(TrackingError(f"{error.filename}: {error.strerror}"))
-        return MENDABLE
+    args = _parser().parse_args(argv)
+    check_uri("MLFLOW_TRACKING_URI", uri)
+    if uri.startswith("http"):
+        return _show(f"{uri.rstrip('/')}/{_page('1')}", browse=not args.no_browser)
+    config = ServerConfig(
+        uri=uri,
+        artifacts=args.artifacts,
+        host=args.host,
+        port=args.port,
+        names=tuple(args.name),
+        auth=AUTH if args.auth else None,
+        workers=args.workers,
+    )
+    _check_free(config)
+    launch = build_server(config)
+    experiment_id = _prepare(uri, for_others=args.auth)
     _show_when_up(config, f"{config.address}/{_page(experiment_id)}", browse=not args.no_browser)
     serve(launch)
     return 0

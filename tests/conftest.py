@@ -21,10 +21,15 @@ from tests.soak.kills import empty_database
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c_is_heard() -> None:
-    """A suite that a script starts in the background inherits an ignored Ctrl-C, and so would all that it starts."""
+def stops_are_heard() -> None:
+    """A suite that a script starts in the background, or with nohup, inherits that Ctrl-C, or SIGHUP, is ignored.
+
+    So would all that it starts.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

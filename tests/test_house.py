@@ -29,7 +29,7 @@ STOREYS = (
     ("cifar.training", "cifar.figures"),
     ("experiments.tracking",),
     ("experiments.results",),
-    ("experiments.usage",),
+    ("experiments.usage", "experiments.ending"),
     ("experiments.suggestions", "experiments.schema", "experiments.overrides", "experiments.commandline"),
     ("experiments.frame",),
     ("experiments.record", "experiments.display", "experiments.folders", "experiments.recipe", "experiments.speed"),

@@ -10,6 +10,8 @@ from experiments.results.overview import Overview
 from experiments.results.sorting import Heaps
 from experiments.results.sweep_summary import SweepSummary
 from experiments.results.wording import count, interval, listed, percent, settings
+from experiments.tracking.journal import now
+from experiments.tracking.life import judge, last_heartbeat
 from experiments.tracking.reading import RecordedRun
 from experiments.tracking.words import REAL
 
@@ -93,14 +95,26 @@ def _sweeps(sweeps: Iterable[SweepSummary]) -> Iterator[str]:
 def counted(heaps: Heaps) -> list[str]:
     """What is not on a board, counted and named shortly."""
     lines = []
-    if heaps.going_on:
-        lines.append(f"{count(len(heaps.going_on), 'run')} going on: {_named(heaps.going_on)}.")
+    gone = [run for run in heaps.going_on if _is_gone(run)]
+    if going_on := [run for run in heaps.going_on if run not in gone]:
+        lines.append(f"{count(len(going_on), 'run')} going on: {_named(going_on)}.")
+    if gone:
+        lines.append(
+            f"{count(len(gone), 'run has lost its process', 'runs have lost their process')}: {_named(gone)}. "
+            "To close them: python -m experiments.doctor --fix."
+        )
     if heaps.failed:
         why = [f"{run.name or run.run_id[:8]} ({_reason(run)})" for run in heaps.failed]
         lines.append(f"{count(len(heaps.failed), 'run')} failed or stopped: {listed(why, 3)}.")
     if heaps.others:
         lines.append(f"{count(heaps.others, 'run')} of other projects, without model.name: left out.")
     return lines
+
+
+def _is_gone(run: RecordedRun) -> bool:
+    """Whether the process that a run belongs to does not live any more, as far as anybody can tell."""
+    heard = max(run.began, last_heartbeat(run.tags) or 0)
+    return judge(run.tags, heard, now()).alive is False
 
 
 def _named(runs: Iterable[RecordedRun]) -> str:

@@ -31,6 +31,7 @@ from experiments.search.progress import SweepProgress, score_text
 from experiments.search.records import Sweep, SweepError
 from experiments.search.site import Site
 from experiments.search.trial import run_trial
+from experiments.search.tuner import ALL_TRIED
 from experiments.search.verdict import in_words
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.provenance import describe_environment
@@ -149,7 +150,15 @@ def tell(history: History, folder: Path, reason: str, console: Console) -> None:
         say(console, in_words(found))
     if reused := sum("reused" in trial.facts for trial in [*history.ended, *history.finals]):
         say(console, f"{reused} results were taken over from equal runs; sweep.reuse=false trains them again")
-    say(console, f"stopped: {reason}; to go on: python -m experiments.sweep resume={folder} sweep.max_trials=...")
+    say(console, f"stopped: {reason}{_further(history, folder, reason)}")
+
+
+def _further(history: History, folder: Path, reason: str) -> str:
+    """With which command the sweep goes on; nothing where its whole space was tried."""
+    if reason.startswith(ALL_TRIED):
+        return ""
+    limit = "max_trials" if len(history.trials) >= history.limits.max_trials else "max_minutes"
+    return f"; to go on: python -m experiments.sweep resume={folder} sweep.{limit}=..."
 
 
 def _from_here(tracking: TrackingConfig) -> TrackingConfig:

@@ -28,7 +28,7 @@ from experiments.search.records import SweepError, Trial
 from experiments.search.tuner import NothingLeftError, Proposal, Tuner
 from experiments.search.tuners import build_tuner
 from experiments.search.workers import Job, Outcome, WorkerLostError, Workers
-from experiments.tracking.signals import Terminated
+from experiments.tracking.signals import Terminated, name_of
 
 SAME_FAILURES = 3
 """So many failures in a row for the same reason stop a sweep: the next trial would fail of it too."""
@@ -87,9 +87,9 @@ def drive(ledger: Ledger, workers: Workers) -> str:
         if not search.broken:
             asked = [item.config for item in wanted(ledger.history)]
             _work(finals, [final for final in ledger.history.unfinished(FINAL) if final.config in asked])
-    except (KeyboardInterrupt, Terminated) as error:
+    except (KeyboardInterrupt, Terminated) as stop:
         with suppress(SweepError):  # the disk may be full
-            ledger.append("closed", reason="Ctrl-C" if isinstance(error, KeyboardInterrupt) else "SIGTERM")
+            ledger.append("closed", reason=name_of(stop))
         raise
     reason = finals.stop if finals.broken else search.stop
     ledger.append("closed", reason=reason)

@@ -20,6 +20,9 @@ TRIES = 20
 
 MOST_LISTED = 10_000
 
+ALL_TRIED = "every point of"
+"""How the reason begins why nothing is left of a space."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -63,7 +66,7 @@ class RandomTuner:
         listed = self._space.points(lambda item: item.domain.listed or ())
         left = [point for point in islice(listed, MOST_LISTED) if _identity(point) not in tried]
         if not left:
-            raise NothingLeftError(f"every point of {self._space.name} was tried")
+            raise NothingLeftError(f"{ALL_TRIED} {self._space.name} was tried")
         return Proposal(Random(seed_of(self._seed, len(trials))).choice(left))
 
 
@@ -77,7 +80,7 @@ class GridTuner:
         """The combination after those of the trials."""
         point = self._grid.point(len(trials))
         if point is None:
-            raise NothingLeftError(f"every point of the grid of {self._space.name} was tried")
+            raise NothingLeftError(f"{ALL_TRIED} the grid of {self._space.name} was tried")
         return Proposal(point)
 
 

@@ -117,7 +117,7 @@ class Completion:
     def _store(self, uri: str, source: Source) -> Store | None:
         key = uri, source.experiment
         if key not in self._stores:
-            _refuse_unusable(uri)
+            _refuse_unusable(uri, named=self._to is not None)
             if self._to is None and not may_go_to(uri):
                 raise WithheldError(
                     f"{redact(uri)}: only a journal names this server, which would get your credentials for MLflow. "
@@ -146,10 +146,11 @@ def _bring_patiently(replica: Replica, facts: RunFacts) -> Brought:
     return replica.bring(facts)
 
 
-def _refuse_unusable(uri: str) -> None:
+def _refuse_unusable(uri: str, named: bool) -> None:
+    """Refuses what a journal says; `named`: a person named the store, whose folder may be made."""
     if "***" in uri:
         raise TrackingError(f"{uri}: the password of this address was not kept; give the whole address with --to")
-    if is_local(uri) and not database_path(uri).parent.is_dir():
+    if not named and is_local(uri) and not database_path(uri).parent.is_dir():
         raise TrackingError(f"{uri}: there is no such folder here; name a store with --to")
     if not uri:
         raise TrackingError("its journal does not name a store; name one with --to")

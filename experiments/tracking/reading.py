@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sqlite3
 from collections import defaultdict
@@ -16,7 +17,8 @@ from typing import Any
 from cifar.config import LATER
 from experiments.tracking.config import TrackingConfig
 from experiments.tracking.database import BUSY_SECONDS, shown
-from experiments.tracking.service import TrackingError, one_line_errors
+from experiments.tracking.redaction import redact
+from experiments.tracking.service import TrackingError, import_mlflow, one_line_errors
 from experiments.tracking.store import address, database_path, is_local, open_to_read
 
 PAGE = 1000
@@ -105,6 +107,8 @@ def read_runs(config: TrackingConfig, asked: str | None = None) -> list[Recorded
     if is_local(uri):
         path = database_path(uri)
         if not path.is_file():
+            if asked is not None:
+                _check_filter(asked)
             return []
         if asked is None:
             with _read_only(path) as database:
@@ -114,6 +118,31 @@ def read_runs(config: TrackingConfig, asked: str | None = None) -> list[Recorded
         names = {item.experiment_id: item.name for item in _pages(client.search_experiments)}
         found = _pages(client.search_runs, [*names], asked or "") if names else iter(())
         return [_recorded(run, names[run.info.experiment_id]) for run in found]
+
+
+def refuse_missing(config: TrackingConfig) -> None:
+    """Refuses a database that somebody named and that is not there, before it is taken for one without runs.
+
+    Raises:
+        TrackingError: it is one.
+    """
+    uri = address(config)
+    named = config.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if named and is_local(uri) and not database_path(uri).is_file():
+        raise TrackingError(f"{redact(uri)}: there is no such database")
+
+
+def _check_filter(asked: str) -> None:
+    """Whether MLflow can read a filter, where there is no store to ask.
+
+    Raises:
+        TrackingError: it cannot.
+    """
+    import_mlflow()
+    from mlflow.utils.search_utils import SearchUtils
+
+    with one_line_errors(f"runs where {asked}"):
+        SearchUtils.parse_search_filter(asked)
 
 
 def deleted_run(name: str, config: TrackingConfig) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,13 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(DataError) as error:
             read_image(tmp_path / name)
         assert str(error.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError) as error:
+        read_image(tmp_path / "pipe.png")
+    assert str(error.value) == f"{tmp_path}/pipe.png: is no file"
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:

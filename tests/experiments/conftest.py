@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -121,6 +122,20 @@ def own_logging() -> Iterator[None]:
         for handler in set(root.handlers) - set(handlers):
             handler.close()
         root.handlers[:], root.level = handlers, level
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as out, redirect_stdout(out):  # noqa: PTH123
+        yield
+
+
+@pytest.fixture
+def unread() -> AbstractContextManager[None]:
+    """Within, what is printed goes to a pipe whose reader is gone, as after `| head -1`."""
+    return _unread()
 
 
 @pytest.fixture

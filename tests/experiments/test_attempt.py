@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def test_a_run_that_is_done_says_where_it_is(
     assert run.info.status == "FINISHED"
     assert result is not None
     assert result.run_id == run.info.run_id
-    ui = "mlflow ui" if shutil.which("mlflow") else "make ui"
+    ui = "mlflow ui" if shutil.which("mlflow") else "python -m experiments.ui"
     where, how = capsys.readouterr().out.splitlines()[-2:]
     page = f"#/experiments/{store.experiment_id}/runs/{run.info.run_id}?workflowType=machine_learning"
     assert where == f"recorded as model1-rmsprop-seed0, run {run.info.run_id}; log: {tmp_path}"
@@ -97,6 +97,19 @@ def test_an_exit_of_the_users_code_is_what_it_says(
     run_ends(SystemExit(code))
     assert attempt(composed(), "", tmp_path) == exit_code
     assert only_run(store).info.status == status
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on_to_its_end(
+    store: Store, tmp_path: Path, composed: Callable[..., DictConfig], unread: AbstractContextManager[None]
+) -> None:
+    with unread:
+        assert attempt(composed("tracking.log_model=false"), "", tmp_path) == 0
+    run, result = only_run(store), read_result(tmp_path)
+    assert result is not None
+    assert (run.info.status, result.status) == ("FINISHED", "FINISHED")
+    assert "error" not in run.data.tags
+    assert len(store.client.get_metric_history(run.info.run_id, "loss")) == 2
+    assert "test_accuracy" in run.data.metrics
 
 
 def test_an_exit_with_a_message_shows_it(
@@ -178,6 +191,7 @@ def signalled(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (signal.SIGINT, 130, "stopped by Ctrl-C"),
         (signal.SIGTERM, 143, "stopped by SIGTERM"),
+        (signal.SIGHUP, 129, "stopped by SIGHUP"),
     ],
 )
 def test_a_stop_is_killed_and_has_the_shells_own_exit_code(
@@ -215,7 +229,7 @@ def test_a_stop_that_a_library_swallows_and_fails_for_is_no_failure(
         raise TypeError("there is no size")
 
     monkeypatch.setattr(training, "train", trace)
-    assert attempt(composed(), "", tmp_path) == Terminated.exit_code
+    assert attempt(composed(), "", tmp_path) == 143
     assert only_run(store).info.status == "KILLED"
     printed = capsys.readouterr()
     assert (printed.out.splitlines()[-2], printed.err) == ("stopped by SIGTERM", "")
@@ -242,7 +256,7 @@ def test_without_tracking_nothing_is_recorded_and_it_says_so(
 ) -> None:
     assert attempt(composed("tracking=off", "training.epochs=1"), "", project) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"not recorded (tracking.enabled=false); log: {project}"
-    assert sorted(file.name for file in project.iterdir()) == ["checkpoints", "result.json"]
+    assert sorted(file.name for file in project.iterdir()) == [".hydra", "checkpoints", "result.json"]
 
 
 def test_what_hydra_wrote_down_holds_no_password(

@@ -53,7 +53,18 @@ def test_a_multirun_counts_its_jobs(argv: str, jobs: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", ["--help", "--cfg job", "model=model2 --cfg job", "--info", "--hydra-help", "-sc install=bash"]
+    "argv",
+    [
+        "--help",
+        "--cfg job",
+        "model=model2 --cfg job",
+        "--cfg job -p optimizer.momentum optimizer=sgd",
+        "--cfg hydra -p hydra.run",
+        "--cfg all -p _global_",
+        "--info",
+        "--hydra-help",
+        "-sc install=bash",
+    ],
 )
 def test_what_hydra_answers_itself_is_passed_on(argv: str) -> None:
     answer = check(argv.split())
@@ -85,6 +96,9 @@ def test_nothing_of_the_check_stays_behind_in_hydra() -> None:
             "--cfg job -m: only one of --run, --multirun, --cfg, --info and --shell-completion can be given",
         ),
         ("--resolve", "--resolve: goes with --cfg or --help only"),
+        ("-p nosuch data=sample", "--package: goes with --cfg only"),
+        ("--cfg job -p nosuch", "--package=nosuch: --cfg job has no such part, or it is null"),
+        ("--cfg job -p hydra.run", "--package=hydra.run: --cfg job has no such part, or it is null"),
         ("--config-path conf", "--config-path: not used here. --config-dir adds a folder of your own to conf/"),
         ("--config-name nope", "--config-name=nope: no such file in conf/"),
         ("--config-dir nope", "--config-dir=nope: no such folder"),

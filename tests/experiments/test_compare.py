@@ -107,6 +107,7 @@ def test_damaged_predictions_are_one_line(here: Path, capsys: pytest.CaptureFixt
         (["one"], "the following arguments are required: b"),
         (["one", "tow"], "run tow: there is no such run. Did you mean"),
         (["one", "champion"], "no network is the champion"),
+        (["one", "two", "--uri", "sqlite:///typo.db"], "sqlite:///typo.db: there is no such database"),
         (["one", "champion", "--uri", "http://127.0.0.1:9"], "http://127.0.0.1:9: cannot be reached"),
         (
             ["one", "no\nsuch", "--uri", "http://127.0.0.1:9"],

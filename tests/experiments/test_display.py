@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import pty
+import sys
+from contextlib import AbstractContextManager, redirect_stdout
 
 import pytest
 from rich.console import Console
 
 from cifar.config import DataConfig, RunConfig, TrainingConfig
-from experiments.display import TrainingDisplay, duration, epoch_line, say
+from experiments.display import TrainingDisplay, duration, epoch_line, heard_or_not, say
 
 CONFIG = RunConfig(
     data=DataConfig(name="sample", train_size=64, validation_size=20), training=TrainingConfig(epochs=12)
@@ -117,3 +121,33 @@ def test_an_error_ends_the_bar() -> None:
         raise KeyboardInterrupt
     assert shown(out).endswith("\x1b[2K")
     assert "\x1b[?25h" in shown(out), "the cursor has to be visible again"
+
+
+def test_lines_that_nobody_reads_any_more_end_nothing_and_are_in_the_log(
+    unread: AbstractContextManager[None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "experiments"), unread, heard_or_not():
+        show_two_epochs(TrainingDisplay(CONFIG, Console(soft_wrap=True)))
+        print("and a line of another kind")
+    assert caplog.messages == [epoch_line(epoch, 12, VALIDATED, 10.0 * (12 - epoch)) for epoch in (1, 2)]
+
+
+def test_a_terminal_that_is_closed_ends_nothing() -> None:
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal, redirect_stdout(terminal), heard_or_not():  # noqa: PTH123
+        with TrainingDisplay(CONFIG, Console(soft_wrap=True)) as display:
+            display.on_step(1, 1)
+            os.close(ours)
+            display.on_epoch(1, VALIDATED)
+        print("and a line of another kind")
+    assert terminal.closed
+
+
+def test_what_is_read_is_left_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout
+    with heard_or_not():
+        print("a line")
+        sys.stdout.close()  # as TensorFlow's log does with what is not Python's own
+    print("another")
+    assert sys.stdout is before
+    assert capfd.readouterr().out == "a line\nanother\n"

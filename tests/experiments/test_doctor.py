@@ -217,7 +217,7 @@ def test_ctrl_c_ends_it(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
     monkeypatch.setattr(command, "checks", stop)
     assert doctor([]) == 130
-    assert capsys.readouterr().out == "stopped by Ctrl-C\n"
+    assert capsys.readouterr() == ("", "stopped by Ctrl-C\n")
 
 
 def test_networks_are_timed_unless_that_is_not_wanted(project: Path) -> None:

@@ -101,7 +101,7 @@ def test_ctrl_c_ends_it_and_the_processes_that_time(tmp_path: Path, moment: floa
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=30)
-        assert (process.returncode, said) == (130, "")
+        assert (process.returncode, said) == (130, "stopped by Ctrl-C\n")
         _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []
     finally:

@@ -18,11 +18,21 @@ from cifar import training
 from cifar.data import Dataset
 from cifar.fields import ConfigError
 from experiments import execution
-from experiments.execution import LOG_FILE, RESULT_FILE, Place, execute, read_result, verdict, write_result
+from experiments.execution import (
+    LOG_FILE,
+    RESULT_FILE,
+    Place,
+    execute,
+    read_result,
+    verdict,
+    whereabouts,
+    write_result,
+)
 from experiments.record import fingerprint, run_params, tracking_params
 from experiments.results.leaderboard import FinishedRun
 from experiments.schema import Settings, load
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.recorder import Recorder
 from experiments.tracking.service import TrackingError
 from experiments.tracking.store import Store, open_store
 from experiments.tracking.twins import FINGERPRINT_TAG
@@ -80,6 +90,27 @@ def test_a_run_says_what_it_does_each_epoch_and_what_came_out(done: Done) -> Non
     assert where.startswith(f"recorded as model1-rmsprop-seed0, run {done.result.run_id}; log: ")
 
 
+def test_the_pages_that_are_named_are_those_of_the_store_and_their_command_is_at_hand(
+    project: Path, made_database: Path, new_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mlflow.db", "other.db"):
+        (project / name).write_bytes(made_database.read_bytes())
+    mlflow = project / "bin" / "mlflow"
+    mlflow.parent.mkdir()
+    mlflow.touch(mode=0o755)
+    for path, uri, command in (
+        (mlflow.parent, "", "mlflow ui"),
+        (mlflow.parent, "sqlite:///other.db", "python -m experiments.ui"),  # `mlflow ui` would show mlflow.db
+        (project, "", "python -m experiments.ui"),
+    ):
+        monkeypatch.setenv("PATH", str(path))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with new_recorder() as recorder:
+            recorder.log_epoch(1, {"loss": 1.0})
+        told = whereabouts(recorder, TrackingConfig(), project)
+        assert f"\nto look at it: {command}, then open http://127.0.0.1:5000/#/experiments/" in told
+
+
 def test_the_result_is_what_was_recorded(done: Done) -> None:
     recorded = done.run.data.metrics
     assert done.result.metrics == {name: recorded[name] for name in done.result.metrics}
@@ -129,7 +160,8 @@ def test_the_same_seed_gives_the_same_numbers_and_nothing_is_left_without_tracki
     for name in again.metrics.keys() - timings:
         assert again.metrics[name] == done.result.metrics[name], name
     assert again.run_id == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"], "to go on from, if it is killed"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".hydra", "checkpoints"], "to go on from, if it is killed"
 
 
 def test_what_is_said_of_it_has_the_fingerprint_of_its_settings_images_code_and_libraries(done: Done) -> None:

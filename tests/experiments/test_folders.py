@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from cifar.fields import ConfigError
 from experiments.commandline import CommandLine
-from experiments.folders import CONFIG_FILE, hydra_arguments, new_folder, option, redact_files, write_config
+from experiments.folders import (
+    CONFIG_FILE,
+    hydra_arguments,
+    new_folder,
+    option,
+    redact_files,
+    typed_folder,
+    write_config,
+)
 
 
 def test_a_folder_is_named_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +48,10 @@ def test_a_name_that_is_taken_is_not_shared(tmp_path: Path, monkeypatch: pytest.
         (["seed="], ""),
         (["seeds=1", "x.seed=2"], None),
         (["seed='a=b'"], "a=b"),
+        (["seed='it\\'s'"], "it's"),
+        (["++seed=1,2"], "1,2"),
+        (["seed=007"], "007"),
+        (["seed='x"], "'x"),
     ],
 )
 def test_of_what_was_typed_twice_the_last_counts(overrides: list[str], value: str | None) -> None:
@@ -51,7 +64,7 @@ def typed(*overrides: str) -> CommandLine:
 
 def test_flags_stay_before_the_overrides_and_the_folder_comes_last() -> None:
     argv = ["-m", "seed=1,2", "--config-dir", "mine"]
-    assert hydra_arguments(argv, typed("seed=1,2"), "hydra.sweep.dir=x") == [
+    assert hydra_arguments(argv, typed("seed=1,2"), ["hydra.sweep.dir=x"]) == [
         "-m",
         "--config-dir",
         "mine",
@@ -60,9 +73,26 @@ def test_flags_stay_before_the_overrides_and_the_folder_comes_last() -> None:
     ]
 
 
-def test_a_folder_that_the_user_chose_is_kept() -> None:
-    argv = ["hydra.run.dir=mine"]
-    assert hydra_arguments(argv, typed(*argv), "hydra.run.dir=ours") == ["hydra.run.dir=mine"]
+def test_a_folder_that_was_typed_is_made_with_those_above_it_and_left_as_it_is(tmp_path: Path) -> None:
+    name = str(tmp_path / "a" / "it's")
+    for _ in range(2):
+        assert typed_folder("hydra.run.dir", name) == Path(name)
+        assert list(Path(name).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("/etc/passwd", "File exists"),
+        ("/etc/passwd/x", "Not a directory"),
+        ("/proc/x", "No such file or directory"),
+        ("/proc", "No such file or directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_or_written_to_is_named_as_it_was_typed(name: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        typed_folder("hydra.run.dir", name)
+    assert str(error.value) == f"hydra.run.dir={name}: expected a folder that can be written to ({reason})"
 
 
 def test_secrets_are_taken_out_of_what_hydra_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

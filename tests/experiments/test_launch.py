@@ -12,8 +12,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
+from experiments.folders import CONFIG_FILE, write_config
 from experiments.schema import NODES, TABLES
+from experiments.tracking.journal import Journal
 from experiments.tracking.store import Store
 
 Run = Callable[..., int]
@@ -50,6 +53,56 @@ def test_the_folder_of_a_run_can_be_chosen(
     assert exit_code(*arguments) == 0
     assert [file.name for file in project.iterdir()] == ["mine"]
     assert (project / "mine" / "result.json").is_file()
+
+
+@pytest.mark.parametrize("multirun", [False, True], ids=["one run", "a multirun"])
+@pytest.mark.parametrize("tracking", ["local", "off"])
+def test_a_command_that_is_refused_leaves_the_configuration_of_the_run_in_its_folder(
+    exit_code: Run, database: Path, tiny: tuple[str, ...], tensorflow_on_cpu: None, tracking: str, multirun: bool
+) -> None:
+    flags, typed = (["-m"], "hydra.sweep.dir=mine") if multirun else ([], "hydra.run.dir=mine")
+    folder = Path("mine", "0") if multirun else Path("mine")
+    argv = [*flags, *tiny, "compute=cpu", "tracking.log_model=false", f"tracking={tracking}", typed]
+    assert exit_code(*argv, "training.epochs=1") == 0
+    config = (folder / CONFIG_FILE).read_text()
+    assert exit_code(*flags, "compute=cpu", "data.path=/nosuch", typed) == (1 if multirun else 2)
+    assert (folder / CONFIG_FILE).read_text() == config
+    assert exit_code(f"resume={folder}", "training.epochs=2") == 0
+    assert yaml.safe_load((folder / CONFIG_FILE).read_text())["training"]["epochs"] == 2
+    assert exit_code(*argv, "training.epochs=1", "seed=9") == 0, "a run that takes its place has its own"
+    assert yaml.safe_load((folder / CONFIG_FILE).read_text())["seed"] == 9
+
+
+def test_a_second_command_for_the_folder_of_a_run_that_goes_on_leaves_its_configuration(
+    exit_code: Run, project: Path, tiny: tuple[str, ...], tensorflow_on_cpu: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(project, "seed: 1\n")
+    journal = Journal(project)
+    journal.append("begin", id="x")
+    assert exit_code(*tiny, "compute=cpu", "hydra.run.dir=.") == 2
+    journal.close()
+    assert "another process writes it" in capsys.readouterr().err
+    assert (project / CONFIG_FILE).read_text() == "seed: 1\n"
+
+
+def test_the_folder_of_a_multirun_is_read_as_hydra_reads_it(
+    exit_code: Run, project: Path, tensorflow_on_cpu: None
+) -> None:
+    assert exit_code("-m", "hydra.sweep.dir='it\\'s'", "tracking=off", "compute=cpu", "data.path=/nosuch") == 1
+    assert [path.name for path in project.iterdir()] == ["it's"]
+    assert sorted(path.name for path in (project / "it's").iterdir()) == ["0", "multirun.json", "multirun.yaml"]
+
+
+@pytest.mark.parametrize("typed", ["hydra.run.dir", "-m hydra.sweep.dir"])
+def test_a_typed_folder_that_cannot_be_made_is_one_line(
+    exit_code: Run, project: Path, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    (project / "file").touch()
+    *flags, key = typed.split()
+    assert exit_code(*flags, "data=sample", f"{key}=file/x") == 2
+    assert capsys.readouterr().err == (
+        f"error: {key}=file/x: expected a folder that can be written to (Not a directory)\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +200,8 @@ def mistake(rng: random.Random) -> str:
     node = rng.choice([*TABLES, *NODES])
     cls = NODES.get(node) or TABLES[node][{"model": "model1", "optimizer": "rmsprop", "schedule": "constant"}[node]]
     key = rng.choice([item for item in fields(cls) if item.name != "name"])
-    value = rng.choice(BAD_VALUES[str(key.type)])
+    null_is_fine = f"{node}.{key.name}" == "tracking.experiment"  # it is named elsewhere then
+    value = rng.choice([bad for bad in BAD_VALUES[str(key.type)] if not (null_is_fine and bad == "null")])
     unusual = [f"{node}.{word}=1", f"{word}=1", f"+{node}.{word}=1", f"{node}={word}", f"~{node}.{key.name}", word]
     unusual += [f"{node}._target_=os.system", f"{node}.{key.name}.x=1", f"--{word}", f"{node}@{word}={word}"]
     return rng.choice(unusual) if rng.random() < 0.4 else f"{node}.{key.name}={value}"

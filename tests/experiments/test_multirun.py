@@ -7,10 +7,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,12 @@ def leave_open(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ending", "exit_code", "status"),
-    [(KeyboardInterrupt(), 130, "KILLED"), (Terminated(), 143, "KILLED"), (SystemExit(1), 1, "FINISHED")],
+    [
+        (KeyboardInterrupt(), 130, "KILLED"),
+        (Terminated(), 143, "KILLED"),
+        (Terminated(signal.SIGHUP), 129, "KILLED"),
+        (SystemExit(1), 1, "FINISHED"),
+    ],
 )
 def test_a_run_whose_process_was_killed_does_not_stay_open(
     store: Store, project: Path, ending: BaseException, exit_code: int, status: str
@@ -157,6 +163,19 @@ def test_a_run_whose_process_was_killed_does_not_stay_open(
     assert run_all(command_line(1), project, launch) == exit_code
     parent, (child,) = parent_and_children(store)
     assert (parent.info.status, child.info.status) == (status, "KILLED")
+
+
+def test_a_multirun_whose_output_nobody_reads_any_more_goes_on_to_its_end(
+    store: Store, project: Path, unread: AbstractContextManager[None]
+) -> None:
+    def launch() -> None:
+        (project / "0").mkdir()
+        write_result(project / "0", FinishedRun("id", "one", "FINISHED", {"seed": "0"}, {"val_accuracy": 0.5}))
+
+    with unread:
+        assert run_all(command_line(1), project, launch) == 0
+    (parent,) = store.client.search_runs([store.experiment_id])
+    assert parent.info.status == "FINISHED"
 
 
 def test_a_job_that_left_no_result_has_failed(store: Store, project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,6 +120,30 @@ HYDRA = {
     "-m compute.backend=tensorflow,jax": "compute.backend=...: one value for all jobs, since a process sets up its "
     "device once. Start a command for each",
     "hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs=2: no such key of Hydra's. It belongs to hydra/launcher=joblib",
+    "+hydra.launcher.n_jobs=2": "+hydra.launcher.n_jobs=2: no such key of Hydra's. It belongs to hydra/launcher=joblib",
+    "-m hydra/launcher=joblib hydra.launcher.n_jobs=0": (
+        "hydra.launcher.n_jobs=0: expected -1, for one on each processor, or at least 1"
+    ),
+    "-m hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size=0: expected null or a whole number at least 1",
+    "-m 'hydra.sweeper.params={seed: \"4,5\"}'": (
+        'hydra.sweeper.params={seed: "4,5"}: not used here. Values are given as such: -m seed=1,2'
+    ),
+    "-m 'hydra.sweeper={params: {seed: \"4,5\"}}'": (
+        'hydra.sweeper={params: {seed: "4,5"}}: not used here. Values are given as such: -m seed=1,2'
+    ),
+    "-m +hydra.sweeper.params.seed='4,5'": (
+        "+hydra.sweeper.params.seed=4,5: Hydra's own settings have one value for all jobs"
+    ),
+    "-m +hydra.sweeper.params.seed=\"'4,5'\"": (
+        "+hydra.sweeper.params.seed='4,5': not used here. Values are given as such: -m seed=1,2"
+    ),
+    "hydra.output_subdir=cfg": (
+        "hydra.output_subdir=cfg: not used here. hydra.run.dir and hydra.sweep.dir name another folder"
+    ),
+    "'hydra.sweep={subdir: x}'": (
+        "hydra.sweep={subdir: x}: not used here. hydra.run.dir and hydra.sweep.dir name another folder"
+    ),
+    "+hydra.run.dir=x": "+hydra.run.dir=x: needs no +. Did you mean hydra.run.dir=x?",
     "hydra/lancher=joblib": "hydra/lancher=joblib: no such group. Did you mean hydra/launcher?",
     "hydra/launcher=joblb": (
         "hydra/launcher=joblb: expected one of basic, joblib. Did you mean hydra/launcher=joblib?"
@@ -157,6 +181,8 @@ def test_a_mistake_is_answered_with(typed: str, message: str) -> None:
         "data.path=/some/where/cifar-10-python.tar.gz",
         "hydra.run.dir=outputs/here hydra.verbose=true",
         "+hydra.job.env_set.NAME=value",
+        "'+hydra.job.env_set={NAME: value}'",
+        "+hydra.sweeper.max_batch_size=1",
         "optimizer=adamw schedule=cosine schedule.warmup_epochs=0.5",
     ],
 )

@@ -104,6 +104,22 @@ def test_a_folder_without_pictures_is_told_of_and_the_others_are_done(
     ]
 
 
+def test_what_is_no_file_is_not_waited_for_and_an_address_is_not_taken_for_a_file(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    shutil.copy("pictures/a.png", tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    address = "https://example.com/cat.png"
+    assert main(["best", str(tmp_path), address, str(tmp_path / "pipe.png"), "--json"]) == 1
+    shown = capsys.readouterr()
+    assert [row["image"] for row in json.loads(shown.out)] == [f"{tmp_path}/a.png"]
+    assert shown.err.splitlines() == [
+        f"not read: {address}: addresses are not read; fetch the picture first",
+        f"not read: {tmp_path}/pipe.png: is no file",
+    ]
+
+
 def test_where_no_picture_can_be_read_there_is_no_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["best", "gone.png"]) == 1
     assert capsys.readouterr() == ("", "not read: gone.png: No such file or directory\n")
@@ -118,6 +134,7 @@ def test_where_no_picture_can_be_read_there_is_no_table(here: Path, capsys: pyte
         (["nobody", "pictures/a.png"], "run nobody: there is no such run"),
         (["no\nbo\x1bdy", "pictures/a.png"], r"run no\nbo\x1bdy: there is no such run"),
         (["best", "pictures/a.png", "--uri", "nonsense://x"], "tracking.uri"),
+        (["best", "pictures/a.png", "--uri", "sqlite:///typo.db"], "sqlite:///typo.db: there is no such database"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

@@ -109,6 +109,25 @@ def test_without_a_store_it_says_how_to_make_a_run(project: Path, capsys: pytest
     assert list(project.iterdir()) == []
 
 
+def test_a_database_that_the_environment_names_has_to_be_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///typo.db")
+    assert main([]) == 2
+    assert capsys.readouterr() == ("", "error: sqlite:///typo.db: there is no such database\n")
+
+
+def test_a_filter_that_cannot_be_read_is_refused_where_there_are_no_runs_too(
+    project: Path, made_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in ("no store", "an empty one"):
+        assert main(["params.model.name = 'model1'"]) == 0
+        assert capsys.readouterr().out == "no runs where params.model.name = 'model1'\n"
+        assert main(["zzz"]) == 2
+        assert capsys.readouterr().err.startswith("error: runs where zzz: ")
+        shutil.copy(made_database, project / "mlflow.db")
+
+
 def test_an_empty_store_is_no_error(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "no runs yet" in capsys.readouterr().out
@@ -120,6 +139,7 @@ def test_an_empty_store_is_no_error(database: Path, capsys: pytest.CaptureFixtur
         (["--htm", "x"], "unrecognized arguments"),
         (["a", "b"], "unrecognized arguments: b"),
         (["--uri", "sqlite:///broken.db"], "broken.db"),
+        (["--uri", "sqlite:///typo.db"], "sqlite:///typo.db: there is no such database"),
         (["what is this", "--no-html"], "runs where what is this"),
         (["--html", "notes.html"], "is there already, and is no report: name another file"),
         (["--html", "/proc/none/report.html"], "cannot be written"),

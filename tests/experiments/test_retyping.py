@@ -40,14 +40,15 @@ def write(folder: Path, text: str) -> Path:
         ("tracking=off", "data=cifar10", "data.train_size=100", "data.path=/some where/x"),
     ],
 )
-def test_the_settings_are_the_same(composed: Any, overrides: tuple[str, ...]) -> None:
+def test_the_settings_are_the_same(project: Path, composed: Any, overrides: tuple[str, ...]) -> None:
     whole = recorded(composed, *overrides)
     again = check([*as_typed(whole, [], RUN)]).first
     assert again is not None
     assert (again.run.seed, again.run.training.epochs) == (whole["seed"], whole["training"]["epochs"])
     for node in ("model", "optimizer", "schedule", "data", "compute"):
         assert {name: getattr(getattr(again.run, node), name) for name in whole[node]} == whole[node]
-    assert {name: getattr(again.tracking, name) for name in whole["tracking"]} == whole["tracking"]
+    tracking = whole["tracking"] | {"experiment": "cifar10"}
+    assert {name: getattr(again.tracking, name) for name in whole["tracking"]} == tracking
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,16 @@ def test_a_job_keeps_the_parent_and_the_name_that_its_multirun_gave_it(composed:
     facts.params = {"tracking.parent_run_id": "abc", "tracking.run_name": "mine-2", "tracking.note": "null"}
     typed = [*as_typed(recorded(composed), [], Found("", "mine-2", "KILLED", 0, facts=facts))]
     assert {"tracking.parent_run_id='abc'", "tracking.run_name='mine-2'", "tracking.note=null"} <= set(typed)
+
+
+def test_a_run_stays_in_the_experiment_that_the_environment_named_then(
+    composed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    facts = RunFacts("id", "thesis", "mine", 0)
+    facts.params = {"tracking.experiment": "thesis"}
+    typed = [*as_typed(recorded(composed), [], Found("", "mine", "KILLED", 0, facts=facts))]
+    assert [item for item in typed if "experiment" in item] == ["tracking.experiment='thesis'"]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from experiments.search.records import Limits, SweepError
 from experiments.search.workers import Here, Job, Outcome
 from experiments.sweep import main
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.signals import Terminated
 from tests.experiments.search.sweeps import sweep_of
 
 
@@ -107,6 +110,34 @@ def test_where_every_trial_fails_the_exit_code_is_1(
     monkeypatch.setattr(sweep, "conduct", conduct)
     with open_ledger(tmp_path) as ledger:
         assert sweep._work(ledger, Means(WorkersConfig(), TrackingConfig()), Console()) == code
+
+
+def test_a_sweep_whose_output_nobody_reads_any_more_goes_on_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: AbstractContextManager[None]
+) -> None:
+    def conduct(ledger: Ledger, means: Means, console: Console) -> str:
+        console.print("a trial ended")
+        ledger.begin(sweep_of(), Limits(2))
+        return drive(ledger, Here(lambda job: Outcome(0.5)))
+
+    monkeypatch.setattr(sweep, "conduct", conduct)
+    with open_ledger(tmp_path) as ledger:
+        with unread:
+            assert sweep._work(ledger, Means(WorkersConfig(), TrackingConfig()), Console()) == 0
+        assert len(ledger.history.ended) == 2
+
+
+def test_a_sweep_that_is_stopped_says_how_to_go_on_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def conduct(*_: object) -> str:
+        raise Terminated(signal.SIGHUP)
+
+    monkeypatch.setattr(sweep, "conduct", conduct)
+    with open_ledger(tmp_path) as ledger:
+        assert sweep._work(ledger, Means(WorkersConfig(), TrackingConfig()), Console(soft_wrap=True)) == 129
+    how = f"stopped by SIGHUP; to go on: python -m experiments.sweep resume={tmp_path}"
+    assert capsys.readouterr() == (f"sweep: {tmp_path}\n{how}\n", "")
 
 
 def test_a_sweep_is_looked_for_in_the_store_that_was_typed_and_then_in_the_usual_one(

@@ -52,6 +52,23 @@ def test_what_the_ledger_begins_with_is_the_plan_that_was_typed() -> None:
     assert differences(sweep, read_line(["space=epochs", "sweep.seed=3"]).sweep("b", {})) == ["seed=0, now 3"]
 
 
+def epochs_of_the_default(*typed: str) -> int:
+    epochs = read_line([*typed]).plan.default["training"]["epochs"]
+    assert isinstance(epochs, int)
+    return epochs
+
+
+def test_under_hyperband_the_default_trains_for_as_many_epochs_as_the_winner_may_unless_its_space_says_otherwise() -> (
+    None
+):
+    hyperband = ("tuner=hyperband", "tuner.max_epochs=9")
+    assert epochs_of_the_default(*hyperband) == 9
+    assert epochs_of_the_default(*hyperband, "epochs=quick", "training.batch_size=128") == 9
+    assert epochs_of_the_default("space=epochs", *hyperband) == 15
+    assert epochs_of_the_default("space=epochs", *hyperband, "epochs=quick") == 9
+    assert epochs_of_the_default("epochs=quick") == 3
+
+
 def test_a_space_of_ones_own_is_found_in_a_folder_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "space").mkdir()
     (tmp_path / "space" / "mine.yaml").write_text("name: mine\nsearch:\n  seed: [1, 2]\n", encoding="utf-8")
@@ -89,6 +106,10 @@ MISTAKES = {
     "tuner=hyperband schedule=cosine": (
         "schedule=cosine: expected one whose rate does not depend on training.epochs. "
         "tuner=hyperband lets a training go on for longer than it was begun for"
+    ),
+    "tuner=hyperband training.epochs=5": (
+        "training.epochs=5: tuner=hyperband decides how long a trial trains. "
+        "tuner.max_epochs sets the epochs of the trials that get furthest"
     ),
     "experiment=seed_model1": (
         "space=optimizers: data.validation_size=0: expected validation images, since a sweep chooses by nothing else. "

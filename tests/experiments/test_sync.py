@@ -167,6 +167,32 @@ def test_a_copy_that_was_broken_off_is_completed(
     assert everything(copy) == everything(whole_project)
 
 
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_a_database_that_cannot_be_used_is_one_line_and_exit_code_2_however_many_runs_there_are(
+    whole_project: MlflowClient, project: Path, dry_run: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "notes.txt").write_text("no database, but long enough to be looked at as one")
+    assert sync(["--to", "sqlite:///notes.txt", *dry_run]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == (
+        "error: notes.txt: cannot be read as a database (file is not a database). "
+        "Restore a copy of it, or put it away and start anew: mv notes.txt notes.txt.broken\n"
+    )
+
+
+def test_a_folder_that_is_missing_is_made_for_the_store_that_was_typed_but_not_by_a_dry_run(
+    whole_project: MlflowClient, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["--to", "sqlite:///new/folder/runs.db"]
+    assert sync([*typed, "--dry-run"]) == 0
+    assert not (project / "new").exists()
+    assert sync(typed) == 0
+    assert last_line(capsys) == "3 runs complete, 3 new, 930 metrics added, 0 already there, 7 files added"
+    copied = everything(MlflowClient(f"sqlite:///{project}/new/folder/runs.db"))
+    assert copied == everything(whole_project)
+
+
 def test_a_dry_run_says_what_would_come_and_makes_nothing(
     whole_project: MlflowClient, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from experiments.results.findings import counted, findings
 from experiments.results.overview import look_at
 from experiments.results.sorting import sort
 from experiments.tracking.config import TrackingConfig
+from experiments.tracking.life import HEARTBEAT_TAG, Process, signs_of_life
 from experiments.tracking.reading import RecordedRun
 from tests.experiments.results.recorded import recorded, sweep_run, trial
 
@@ -56,6 +60,19 @@ def test_sweeps_are_counted() -> None:
     assert told(sweep_run(run_id="s" * 32), trial(1, 0.5, "s" * 32))[0] == (
         "0 finished trainings in 0 different settings, and 1 sweep of 1 trial."
     )
+
+
+def test_a_run_whose_process_is_gone_is_not_said_to_go_on() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        gone = Process.own().tags() | {"process.pid": str(process.pid), "process.started": "1"}
+    here = signs_of_life()
+    silent = here | {"process.host": "another", HEARTBEAT_TAG: "2026-01-01T00:00:00Z"}
+    told_of = {"here": here, "gone": gone, "silent": silent, "of another tool": {}}
+    runs = [recorded(status="RUNNING", name=name, tags=tags) for name, tags in told_of.items()]
+    assert counted(sort(runs)) == [
+        "2 runs going on: here and of another tool.",
+        "2 runs have lost their process: gone and silent. To close them: python -m experiments.doctor --fix.",
+    ]
 
 
 def test_what_is_on_no_board_is_counted_and_named() -> None:

@@ -13,9 +13,10 @@ from cifar.config import DataConfig, RunConfig
 from experiments.search import conduct
 from experiments.search.conduct import Means, tell, threads_of
 from experiments.search.config import WorkersConfig
+from experiments.search.driver import drive
 from experiments.search.ledger import open_ledger
 from experiments.search.records import Limits, SweepError
-from experiments.search.workers import Job, Outcome
+from experiments.search.workers import Here, Job, Outcome
 from experiments.tracking.config import TrackingConfig
 from tests.experiments.search.sweeps import SMALL, run_sweep, sweep_of, train
 
@@ -60,11 +61,11 @@ def test_in_the_end_it_says_which_is_best_of_how_many_and_how_to_run_it(tmp_path
     assert f"experiment={tmp_path / 'best.yaml'}" in shown.getvalue()
 
 
-def told(folder: Path) -> list[str]:
+def told(folder: Path, reason: str = "5 trials") -> list[str]:
     """What is said in the end of the sweep in this folder, but for its leaderboard."""
     shown = io.StringIO()
     with open_ledger(folder) as ledger:
-        tell(ledger.history, folder, "5 trials", Console(file=shown, width=500))
+        tell(ledger.history, folder, reason, Console(file=shown, width=500))
     lines = shown.getvalue().splitlines()
     return lines[next(number for number, line in enumerate(lines) if line.startswith("best of")) :]
 
@@ -84,6 +85,18 @@ def test_it_says_what_the_winner_scores_beside_the_default_and_how_often_the_tes
     )
     assert chosen.endswith("this sweep looked at the test images 4 times, once after each training of its own")
     assert end.startswith("stopped: 5 trials; to go on: ")
+
+
+def test_it_says_what_has_to_be_typed_to_go_on_and_nothing_where_all_was_tried(tmp_path: Path) -> None:
+    on = f"; to go on: python -m experiments.sweep resume={tmp_path}"
+    space = {"name": "two", "search": {"model.dropout_rate": [0.1, 0.2]}}
+    run_sweep(tmp_path, sweep_of(space=space), Limits(2))
+    assert told(tmp_path, "2 trials")[-1] == f"stopped: 2 trials{on} sweep.max_trials=..."
+    with open_ledger(tmp_path) as ledger:
+        ledger.extend(Limits(9, max_minutes=60))
+        reason = drive(ledger, Here(train))
+    assert told(tmp_path, reason)[-1] == "stopped: every point of two was tried"
+    assert told(tmp_path, "60 minutes are over")[-1] == f"stopped: 60 minutes are over{on} sweep.max_minutes=..."
 
 
 def test_without_final_trainings_it_says_nothing_of_the_test_images(tmp_path: Path) -> None:

@@ -372,6 +372,7 @@ def test_where_nothing_is_compared_it_is_judged_beside_all_others(tmp_path: Path
 
 @pytest.mark.parametrize(("number", "error", "said"), [
     (signal.SIGINT, KeyboardInterrupt, "Ctrl-C"), (signal.SIGTERM, Terminated, "SIGTERM"),
+    (signal.SIGHUP, Terminated, "SIGHUP"),
 ])  # fmt: skip
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stop_leaves_a_ledger_that_goes_on_as_if_there_had_been_none(

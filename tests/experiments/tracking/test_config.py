@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 from cifar.fields import ConfigError, flatten
+from experiments.schema import load
 from experiments.tracking.config import TrackingConfig
+from experiments.usage import CONF
 
 
-def test_the_defaults_are_mlflows_own_places() -> None:
+def test_the_defaults_are_mlflows_own_places(project: Path) -> None:
     assert flatten(TrackingConfig()) == {
         "enabled": True,
         "uri": None,
@@ -21,13 +25,25 @@ def test_the_defaults_are_mlflows_own_places() -> None:
     }
 
 
+def test_an_experiment_that_was_not_typed_is_the_one_that_mlflow_s_variable_names(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "")
+    assert TrackingConfig().experiment == "cifar10"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "thesis")
+    assert TrackingConfig(experiment=None).experiment == "thesis"  # type: ignore[arg-type]
+    assert TrackingConfig(experiment="mine").experiment == "mine"
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for typed, name in (([], "thesis"), (["tracking=off"], "thesis"), (["tracking.experiment=cifar10"], "cifar10")):
+            assert load(compose("config", typed)).tracking.experiment == name
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("experiment", ""),
         ("experiment", "a\nb"),
         ("experiment", "x" * 300),
-        ("experiment", None),
         ("run_name", "  "),
         ("run_name", "a\x00b"),
         ("enabled", "yes"),

@@ -265,12 +265,12 @@ def test_sigterm_in_a_process_of_its_own_leaves_a_killed_run(database: Path) -> 
         "from pathlib import Path\n"
         "from experiments.tracking.config import TrackingConfig\n"
         "from experiments.tracking.recorder import open_recorder\n"
-        "from experiments.tracking.signals import Terminated, raise_on_stop\n"
+        "from experiments.tracking.signals import Terminated, code_of, raise_on_stop\n"
         "try:\n"
         "    with raise_on_stop(), open_recorder(TrackingConfig(), Path('r'), 'stopped'):\n"
         "        os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)\n"
         "except Terminated as error:\n"
-        "    raise SystemExit(error.exit_code)\n"
+        "    raise SystemExit(code_of(error))\n"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (answer.returncode, answer.stdout, answer.stderr) == (143, "", "")

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from experiments.tracking import signals
-from experiments.tracking.signals import Terminated, held_back, raise_on_stop, stop_behind
+from experiments.tracking.signals import Terminated, code_of, held_back, name_of, raise_on_stop, stop_behind
 
 pytestmark = pytest.mark.usefixtures("signals_arrive")
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def send_sigterm_and_wait() -> None:
@@ -24,7 +30,43 @@ def test_sigterm_raises_in_the_main_thread_and_the_handler_comes_back() -> None:
     with pytest.raises(Terminated), raise_on_stop():
         send_sigterm_and_wait()
     assert signal.getsignal(signal.SIGTERM) is before
-    assert Terminated.exit_code == 143
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
+)
+def test_a_stop_has_a_name_and_the_exit_code_of_shells(number: signal.Signals, name: str, code: int) -> None:
+    with pytest.raises((KeyboardInterrupt, Terminated)) as caught, raise_on_stop():
+        signal.raise_signal(number)
+    stop = caught.value
+    assert isinstance(stop, KeyboardInterrupt | Terminated)
+    assert (name_of(stop), code_of(stop)) == (name, code)
+    there_and_back = pickle.loads(pickle.dumps(stop))
+    assert (name_of(there_and_back), code_of(there_and_back)) == (name, code), "a worker process hands it on"
+
+
+def test_an_error_that_a_library_makes_of_a_stop_is_the_stop() -> None:
+    def import_a_library() -> None:
+        try:
+            send_sigterm_and_wait()
+        except BaseException:
+            raise ImportError("initialization failed") from None  # as TensorFlow does
+
+    with pytest.raises(Terminated), raise_on_stop():
+        import_a_library()
+    with pytest.raises(ImportError), raise_on_stop():
+        raise ImportError("of its own")
+
+
+def test_before_anything_has_begun_a_stop_ends_the_process_at_once() -> None:
+    script = (
+        "import os, signal, time\nfrom experiments.tracking.signals import end_on_stop\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nend_on_stop()\nos.kill(os.getpid(), signal.SIGHUP)\n"
+        "class Deaf:\n    def __del__(self): os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)\nDeaf()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "stopped by SIGTERM\n"), "SIGHUP was ignored"
 
 
 def test_except_exception_does_not_swallow_it() -> None:
@@ -187,7 +229,7 @@ def test_a_stop_that_a_library_swallowed_before_it_failed_is_still_a_stop() -> N
     assert stop_behind(TypeError("long after")) is None
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Terminated("SIGTERM")])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Terminated()])
 def test_a_stop_is_found_behind_what_a_library_made_of_it(stop: BaseException) -> None:
     def trace() -> None:
         try:
