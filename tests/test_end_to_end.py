@@ -10,6 +10,7 @@ import io
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ def test_it_tells_a_person_what_happened(trained: Trained) -> None:
     assert "(the document's model1: 63.05%, 1.0841)" in verdict
     assert f"run {trained.run_id}" in where
     page = f"http://127.0.0.1:5000/#/experiments/1/runs/{trained.run_id}?workflowType=machine_learning"
-    assert how.endswith(f" ui, then open {page}")
+    assert re.fullmatch(rf"to look at it: (mlflow ui|python -m experiments\.ui), then open {re.escape(page)}", how)
 
 
 def test_it_is_finished_under_a_telling_name(trained: Trained) -> None:
@@ -219,7 +220,8 @@ def test_tags_say_what_made_it(trained: Trained) -> None:
 
 def test_the_configuration_is_an_artifact_that_gives_the_same_run(trained: Trained) -> None:
     recorded = yaml.safe_load(trained.artifact("config.yaml"))
-    assert recorded.pop("tracking")["experiment"] == "cifar10"
+    assert recorded.pop("tracking")["experiment"] is None, "as it was composed"
+    assert trained.run.data.params["tracking.experiment"] == "cifar10", "what became of it"
     flat = {
         f"{node}.{key}": value for node, values in recorded.items() if node != "seed" for key, value in values.items()
     }

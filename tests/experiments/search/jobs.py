@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
+
 from experiments.search.pruning import Bars
 from experiments.search.records import Trial
 from experiments.search.workers import Job, Outcome
@@ -46,6 +48,14 @@ def run(job: Job, folder: Path) -> Outcome:
 def in_folder(folder: Path) -> partial[Outcome]:
     """`run` as it is handed to workers."""
     return partial(run, folder=folder)
+
+
+def is_gone(process: int) -> bool:
+    """Whether a process has ended, waited for by its parent or not."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class FakeClient:

@@ -22,7 +22,7 @@ from experiments.search.config import WorkersConfig
 from experiments.search.pool import DaskWorkers
 from experiments.search.records import SweepError
 from experiments.search.workers import Outcome, WorkerLostError
-from tests.experiments.search.jobs import FINE, SLEEPS, in_folder, job
+from tests.experiments.search.jobs import FINE, SLEEPS, in_folder, is_gone, job, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 PRELOAD = "distributed.worker.preload"
@@ -50,7 +50,7 @@ def test_workers_listen_here_only_and_end_with_the_sweep_and_leave_nothing(
         began = time.monotonic()
     assert time.monotonic() - began < 10
     process = int((tmp_path / "sleeps").read_text())
-    assert not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    wait_for(lambda: is_gone(process))
     assert [path.name for path in tmp_path.iterdir()] == ["sleeps"]
 
 
@@ -146,7 +146,7 @@ def test_nor_is_one_that_freezes_while_it_comes_up_waited_for_for_ever(
         pass
     assert [*(tmp_path / "sweep").iterdir()] == []
     frozen = int((tmp_path / "number").read_text())
-    assert frozen not in [child.pid for child in psutil.Process().children()]
+    wait_for(lambda: is_gone(frozen))
 
 
 def test_a_terminals_ctrl_c_while_they_come_up_leaves_nothing(tmp_path: Path) -> None:
