@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -182,7 +183,7 @@ def whereabouts(recorder: Recorder, tracking: TrackingConfig, folder: Path) -> s
         return f"{recorded}; at {recorder.store}"
     # mlflow is at hand in an activated environment only, and its `ui` does not ask $MLFLOW_TRACKING_URI
     plain = shutil.which("mlflow") and not os.environ.get("MLFLOW_TRACKING_URI")
-    command = "mlflow ui" if plain else "python -m experiments.ui"
+    command = "mlflow ui" if plain else f"{shlex.quote(shown(Path(sys.executable)))} -m experiments.ui"
     # Without the last part MLflow's pages show traces of language models first.
     page = f"#/experiments/{recorder.store.experiment_id}/runs/{recorder.run_id}?workflowType=machine_learning"
     return f"{recorded}\nto look at it: {command}, then open http://127.0.0.1:5000/{page}"

@@ -134,7 +134,9 @@ def test_it_tells_a_person_what_happened(trained: Trained) -> None:
     assert "(the document's model1: 63.05%, 1.0841)" in verdict
     assert f"run {trained.run_id}" in where
     page = f"http://127.0.0.1:5000/#/experiments/1/runs/{trained.run_id}?workflowType=machine_learning"
-    assert re.fullmatch(rf"to look at it: (mlflow ui|python -m experiments\.ui), then open {re.escape(page)}", how)
+    assert re.fullmatch(
+        rf"to look at it: (mlflow ui|{sys.executable} -m experiments\.ui), then open {re.escape(page)}", how
+    )
 
 
 def test_it_is_finished_under_a_telling_name(trained: Trained) -> None:

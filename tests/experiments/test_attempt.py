@@ -58,7 +58,7 @@ def test_a_run_that_is_done_says_where_it_is(
     assert run.info.status == "FINISHED"
     assert result is not None
     assert result.run_id == run.info.run_id
-    ui = "mlflow ui" if shutil.which("mlflow") else "python -m experiments.ui"
+    ui = "mlflow ui" if shutil.which("mlflow") else f"{sys.executable} -m experiments.ui"
     where, how = capsys.readouterr().out.splitlines()[-2:]
     page = f"#/experiments/{store.experiment_id}/runs/{run.info.run_id}?workflowType=machine_learning"
     assert where == f"recorded as model1-rmsprop-seed0, run {run.info.run_id}; log: {tmp_path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,8 +101,12 @@ def test_the_pages_that_are_named_are_those_of_the_store_and_their_command_is_at
     mlflow.touch(mode=0o755)
     for path, uri, command in (
         (mlflow.parent, "", "mlflow ui"),
-        (mlflow.parent, "sqlite:///other.db", "python -m experiments.ui"),  # `mlflow ui` would show mlflow.db
-        (project, "", "python -m experiments.ui"),
+        (
+            mlflow.parent,
+            "sqlite:///other.db",
+            f"{sys.executable} -m experiments.ui",
+        ),  # `mlflow ui` would show mlflow.db
+        (project, "", f"{sys.executable} -m experiments.ui"),
     ):
         monkeypatch.setenv("PATH", str(path))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
