@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -145,6 +145,12 @@ def test_the_configuration_is_hydras_to_show(exit_code: Run, project: Path, caps
     assert not (project / "mlflow.db").exists()
 
 
+def processor_seconds_of_children() -> float:
+    """Of those that have ended; what else the machine does takes the clock's time, but not theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def test_a_mistyped_command_line_answers_at_once_without_the_heavy_libraries(tmp_path: Path) -> None:
     script = (
         "import sys; from experiments.run import main; code = main(sys.argv[1:]); "
@@ -152,11 +158,11 @@ def test_a_mistyped_command_line_answers_at_once_without_the_heavy_libraries(tmp
     )
     seconds = []
     for _ in range(2):  # the first may have to compile our own modules
-        began = time.process_time(), time.perf_counter()
+        began = processor_seconds_of_children()
         done = subprocess.run(
             [sys.executable, "-c", script, "optimizer.lr=1"], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        seconds.append(time.perf_counter() - began[1])
+        seconds.append(processor_seconds_of_children() - began)
     assert done.stdout == "2 []\n"
     assert done.stderr == "error: optimizer.lr=1: no such key. Did you mean optimizer.learning_rate?\n"
     assert list(tmp_path.iterdir()) == []
