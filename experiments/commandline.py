@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain, product
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import yaml  # type: ignore[import-untyped]
 from hydra import initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -81,6 +82,15 @@ def check_keys(argv: list[str], config_name: str = "config") -> CommandLine:
             checker.axes(tracking)
             multirun = args.multirun or _multirun_mode(overrides, checker.composed(tracking).hydra)
             return CommandLine(multirun, 1, args.overrides, bool(args.cfg or args.help), checker.load(tracking))
+
+
+def text_of(typed: str) -> str:
+    """The value of an override as text, with quotes read as Hydra reads them; a number or several values as typed."""
+    with suppress(HydraException, RecursionError, ValueError):
+        value = OverridesParser.create().parse_override(typed).value()
+        if isinstance(value, str):
+            return value
+    return typed.partition("=")[2]
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from cifar.fields import ConfigError
-from experiments.commandline import CommandLine
-from experiments.overrides import text_of
+from experiments.commandline import CommandLine, text_of
 from experiments.tracking.redaction import redact
 
 CONFIG_FILE = Path(".hydra", "config.yaml")

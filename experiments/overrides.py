@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
 from itertools import chain, islice
@@ -228,15 +227,6 @@ class Checker:
         elsewhere = [f"{other}={option}" for other, names in self.groups.items() if option in names]
         near = near_option(str(option), options)
         return did_you_mean(elsewhere or ([f"{group}={near}"] if near else []))
-
-
-def text_of(typed: str) -> str:
-    """The value of an override as text, with quotes read as Hydra reads them; a number or several values as typed."""
-    with suppress(HydraException, RecursionError, ValueError):
-        value = OverridesParser.create().parse_override(typed).value()
-        if isinstance(value, str):
-            return value
-    return typed.partition("=")[2]
 
 
 def one_line(error: BaseException) -> str:
